@@ -1,0 +1,230 @@
+"""The schema of a run: what a JSON config may say, checked when it is read.
+
+Every section is frozen and refuses unknown keys. ``find`` and the entries of ``transform`` are
+parsed by the option class that the catalog holds for their ``name``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, cast
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationInfo,
+    model_validator,
+)
+from pydantic_core import PydanticCustomError
+
+from common.config.catalog import Catalog
+from common.errors import nearest, unknown_name
+
+SCHEMA_VERSION = 1
+
+Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
+
+
+def refuse(message: str) -> PydanticCustomError:
+    """Return the error with which a validator refuses a section, shown as it stands."""
+    # The message may hold braces (a value the user gave); they must not be read as placeholders.
+    return PydanticCustomError("refused", "{message}", {"message": message})
+
+
+class Section(BaseModel):
+    """A part of a config: frozen, typed strictly enough that ``"yes"`` is no boolean."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=False, validate_default=True, allow_inf_nan=False
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_unknown_keys(cls, value: Any) -> Any:
+        if not isinstance(value, dict) or cls.model_config.get("extra") == "allow":
+            return value
+        for key in value:
+            if key not in cls.model_fields:
+                guess = nearest(str(key), cls.model_fields)
+                hint = f"; did you mean {guess!r}?" if guess else ""
+                known = ", ".join(cls.model_fields)
+                raise refuse(f"unknown key {key!r}{hint} (allowed: {known})")
+        return value
+
+
+class AugmentConfig(Section):
+    """Random crop with zero padding and horizontal flip, drawn anew for every image."""
+
+    crop_padding: int = Field(4, ge=0, description="zero pixels added on every side")
+    crop_size: int | None = Field(None, gt=0, description="side of the crop; null: image size")
+    horizontal_flip: bool = True
+
+
+class SubsetConfig(Section):
+    """A part of the training images, the same in every epoch."""
+
+    fraction: float = Field(0.5, gt=0.0, le=1.0)
+    choose: Literal["random", "first"] = Field(
+        "random", description="first: the leading whole minibatches in stored order"
+    )
+
+
+class DataConfig(Section):
+    """Which images a run sees, and how."""
+
+    name: str
+    normalization: str = Field("default", description="name of mean and standard deviation")
+    augment: AugmentConfig | None = AugmentConfig()
+    validation: int | Fraction = Field(
+        0, ge=0, description="images (int) or fraction (float) held out of the training set"
+    )
+    validation_choice: Literal["random", "first", "stratified"] = "random"
+    channels: Literal[1, 3] | None = Field(None, description="3: repeat a grey channel")
+    test_padding: int = Field(0, ge=0, description="zero pixels around test images")
+    subset: SubsetConfig | None = None
+
+
+class ModelConfig(Section):
+    """Which network; the remaining keys are options of that model."""
+
+    model_config = ConfigDict(extra="allow", frozen=True)
+
+    name: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The model's own options as the config gives them."""
+        return dict(self.model_extra or {})
+
+
+class CorruptionConfig(Section):
+    """What a sanity check does to the images that a finder sees (never to the training data)."""
+
+    random_labels: bool = False
+    random_pixels: Literal["values", "pixels", "rows_cols", "channel_rows"] | None = None
+
+
+class TrainConfig(Section):
+    """A training recipe.
+
+    ``start_epoch`` shifts the learning-rate schedule: training epoch ``i`` uses the schedule at
+    epoch ``start_epoch + i`` of a run of ``schedule_epochs`` epochs (learning-rate rewinding).
+    """
+
+    epochs: int = Field(160, ge=0)
+    batch_size: int = Field(128, gt=0)
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    lr: float = Field(0.1, gt=0.0)
+    momentum: float = Field(0.9, ge=0.0, lt=1.0)
+    nesterov: bool = False
+    weight_decay: float = Field(1e-4, ge=0.0)
+    schedule: Literal["step", "cosine", "linear", "constant"] = "step"
+    milestones: tuple[int, ...] | None = Field(
+        None, description="epochs of the step schedule; null: 50 % and 75 % of the epochs"
+    )
+    gamma: float = Field(0.1, gt=0.0)
+    warmup_epochs: int = Field(0, ge=0)
+    start_epoch: int = Field(0, ge=0)
+    schedule_epochs: int | None = Field(None, gt=0, description="null: the number of epochs")
+    label_smoothing: float = Field(0.0, ge=0.0, lt=1.0)
+
+    @model_validator(mode="after")
+    def _agree(self) -> TrainConfig:
+        if self.milestones is not None:
+            if self.schedule != "step":
+                raise refuse(
+                    f"milestones belong to schedule 'step', but schedule is {self.schedule!r}"
+                )
+            if list(self.milestones) != sorted(set(self.milestones)) or min(
+                self.milestones, default=1
+            ) < 1:
+                raise refuse(
+                    f"milestones must be rising epochs from 1 on, found {list(self.milestones)}"
+                )
+        if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
+            raise refuse("nesterov needs optimizer 'sgd' and a momentum above 0")
+        if self.warmup_epochs and self.start_epoch:
+            raise refuse("warmup_epochs and start_epoch exclude each other")
+        return self
+
+
+class FindOptions(Section):
+    """Base of the options of a finder; every finder has one such class in the catalog."""
+
+    name: str
+    sparsity: Fraction | None = Field(None, description="fraction of prunable weights removed")
+
+
+class TransformOptions(Section):
+    """Base of the options of a transform of a ticket."""
+
+    name: str
+
+
+def _parse_named(
+    where: str, value: Any, classes: dict[str, Any], info: ValidationInfo
+) -> FindOptions | TransformOptions | Any:
+    if not isinstance(value, dict):
+        return value
+    if "name" not in value:
+        raise refuse(f"key 'name' is missing (known names: {', '.join(sorted(classes))})")
+    name = value["name"]
+    if name not in classes:
+        raise refuse(str(unknown_name(f"{where}.name", name, classes)))
+    return classes[name].model_validate(value, context=info.context)
+
+
+def _catalog(info: ValidationInfo) -> Catalog:
+    context = info.context or {}
+    if "catalog" not in context:
+        raise TypeError("a run config is parsed with context={'catalog': ...}")
+    return cast(Catalog, context["catalog"])
+
+
+def _parse_find(value: Any, info: ValidationInfo) -> Any:
+    return _parse_named("find", value, dict(_catalog(info).finders), info)
+
+
+def _parse_transform(value: Any, info: ValidationInfo) -> Any:
+    if isinstance(value, str):
+        value = {"name": value}
+    return _parse_named("transform", value, dict(_catalog(info).transforms), info)
+
+
+class RunConfig(Section):
+    """One run: find a ticket, transform it, train it.
+
+    ``experiment``, ``method``, ``variant``, ``protocol`` and ``name`` say where the result
+    belongs; they and ``seeds`` stay outside the hash because they cannot change the mathematics.
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    paper: Name
+    experiment: Name
+    protocol: Name
+    name: Name
+    method: str
+    variant: str
+    data: DataConfig
+    model: ModelConfig
+    find: Annotated[SerializeAsAny[FindOptions], BeforeValidator(_parse_find)]
+    transform: tuple[
+        Annotated[SerializeAsAny[TransformOptions], BeforeValidator(_parse_transform)], ...
+    ] = ()
+    train: TrainConfig | None
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    seeds: tuple[int, ...] = (0,)
+
+    @model_validator(mode="after")
+    def _agree(self, info: ValidationInfo) -> RunConfig:
+        catalog = _catalog(info)
+        catalog.check_model(self.model.name, self.model.options)
+        catalog.check_data(self.data.name, {"normalization": self.data.normalization})
+        if len(set(self.seeds)) != len(self.seeds) or not self.seeds:
+            raise refuse(f"seeds must be one or more different integers, found {list(self.seeds)}")
+        if self.transform and self.find.name == "dense":
+            raise refuse("transform needs a ticket, but find.name is 'dense'")
+        return self
