@@ -1,0 +1,14 @@
+"""A ticket: a mask per prunable tensor and the weights to start from, as one portable file."""
+
+from common.tickets.counts import keep_top, kept_count, removed_count
+from common.tickets.ticket import Ticket
+from common.tickets.transforms import TRANSFORMS, transform_ticket
+
+__all__ = [
+    "TRANSFORMS",
+    "Ticket",
+    "keep_top",
+    "kept_count",
+    "removed_count",
+    "transform_ticket",
+]
