@@ -72,6 +72,13 @@ class SubsetConfig(Section):
     )
 
 
+class CorruptionConfig(Section):
+    """What a sanity check does to labels and pixels, once and for all, before they are used."""
+
+    random_labels: bool = False
+    random_pixels: Literal["values", "pixels", "rows_cols", "channel_rows"] | None = None
+
+
 class DataConfig(Section):
     """Which images a run sees, and how."""
 
@@ -85,6 +92,7 @@ class DataConfig(Section):
     channels: Literal[1, 3] | None = Field(None, description="3: repeat a grey channel")
     test_padding: int = Field(0, ge=0, description="zero pixels around test images")
     subset: SubsetConfig | None = None
+    corruption: CorruptionConfig | None = None
 
 
 class ModelConfig(Section):
@@ -98,13 +106,6 @@ class ModelConfig(Section):
     def options(self) -> dict[str, Any]:
         """The model's own options as the config gives them."""
         return dict(self.model_extra or {})
-
-
-class CorruptionConfig(Section):
-    """What a sanity check does to the images that a finder sees (never to the training data)."""
-
-    random_labels: bool = False
-    random_pixels: Literal["values", "pixels", "rows_cols", "channel_rows"] | None = None
 
 
 class TrainConfig(Section):

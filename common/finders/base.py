@@ -1,0 +1,197 @@
+"""What a finder is: a chain of stages, each of which may ask for a training first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from common.config.schema import CorruptionConfig, FindOptions, SubsetConfig, TrainConfig
+from common.data import (
+    Batches,
+    Dataset,
+    Split,
+    balanced_batch,
+    random_labels,
+    random_pixels,
+)
+from common.errors import UserError
+from common.tickets.ticket import Ticket
+
+Batch = tuple[Tensor, Tensor]
+State = dict[str, Tensor]
+
+
+class PretrainConfig(TrainConfig):
+    """The recipe of a training that a finder needs, and what it changes about the data."""
+
+    subset: SubsetConfig | None = None
+    corruption: CorruptionConfig | None = None
+
+
+@dataclass(frozen=True)
+class TrainingNeed:
+    """A training that must be finished before a stage can find its ticket.
+
+    Attributes:
+        recipe: how to train; the ticket of the stage before is trained, at first the dense model.
+        keep_epochs: epochs (counted from 0) after which a copy of the state is needed.
+    """
+
+    recipe: PretrainConfig
+    keep_epochs: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What a training left: the final state and the copies that were asked for."""
+
+    final: State
+    kept: Mapping[int, State] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ScoringData:
+    """The training images as a finder sees them.
+
+    Attributes:
+        split: training images (uint8) and labels, possibly corrupted.
+        num_classes: number of classes.
+        batches: builds the normalised, augmented batches of a split.
+    """
+
+    split: Split
+    num_classes: int
+    batches: Callable[[Split], Batches]
+
+    def corrupted(
+        self, corruption: CorruptionConfig | None, generator: torch.Generator
+    ) -> ScoringData:
+        """Return the same data with random labels and pixels as a sanity check asks for."""
+        return ScoringData(
+            corrupt(self.split, corruption, self.num_classes, generator),
+            self.num_classes,
+            self.batches,
+        )
+
+    def balanced(self, per_class: int, generator: torch.Generator) -> Batch:
+        """Return ``per_class`` random augmented images of every class, sorted by class."""
+        indices = balanced_batch(self.split, per_class, self.num_classes, generator)
+        return self.batches(self.split).at(indices, generator)
+
+    def minibatch(self, size: int, generator: torch.Generator) -> Batch:
+        """Return ``size`` random augmented images, as one step of training would see them."""
+        if size > len(self.split):
+            raise UserError(
+                f"find.batch_size: {size} is more than the {len(self.split)} training images"
+            )
+        indices = torch.randperm(len(self.split), generator=generator)[:size]
+        return self.batches(self.split).at(indices, generator)
+
+
+def corrupt(
+    split: Split,
+    corruption: CorruptionConfig | None,
+    num_classes: int,
+    generator: torch.Generator,
+) -> Split:
+    """Apply random labels, then random pixels, as far as the corruption asks for them."""
+    if corruption is None:
+        return split
+    if corruption.random_labels:
+        split = random_labels(split, num_classes, generator)
+    if corruption.random_pixels is not None:
+        split = random_pixels(split, generator, mode=corruption.random_pixels)
+    return split
+
+
+def scoring_data(dataset: Dataset, device: torch.device | str = "cpu") -> ScoringData:
+    """Return a data set's training images without augmentation, normalised by default."""
+    normalization = dataset.normalizations["default"]
+
+    def batches(split: Split) -> Batches:
+        return Batches(split, 1, normalization, augment=None, device=device)
+
+    return ScoringData(dataset.train, dataset.num_classes, batches)
+
+
+@dataclass(frozen=True)
+class FindInputs:
+    """What a stage may look at.
+
+    Attributes:
+        model: the network with its initial weights; a stage may overwrite it.
+        data: the training images, or None for finders that need none.
+        options: the finder's options.
+        generator: maps a purpose and indices to a generator of this run's seed.
+        trained: what the training that the stage asked for left.
+        ticket: the ticket of the stage before.
+    """
+
+    model: nn.Module
+    data: ScoringData | None
+    options: Any
+    generator: Callable[..., torch.Generator]
+    trained: Trained | None = None
+    ticket: Ticket | None = None
+
+    def initial_state(self) -> State:
+        """Return a copy of the model's state dict on the CPU."""
+        return {k: v.detach().cpu().clone() for k, v in self.model.state_dict().items()}
+
+    def need_data(self) -> ScoringData:
+        """Return the data; ``UserError`` where the caller handed over none."""
+        if self.data is None:
+            raise UserError(f"find.name {self.options.name!r}: needs data, but none was given")
+        return self.data
+
+    def need_trained(self) -> Trained:
+        """Return what the training left; ``UserError`` outside a run, where there is none."""
+        if self.trained is None:
+            raise UserError(
+                f"find.name {self.options.name!r}: needs a training first, so it works in a run "
+                "config and not as a single call"
+            )
+        return self.trained
+
+
+FindFunction = Callable[[FindInputs], Ticket]
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One step of a finder: optionally a training, then a function that makes a ticket."""
+
+    find: FindFunction
+    training: TrainingNeed | None = None
+
+
+@dataclass(frozen=True)
+class Finder:
+    """A finder: the class of its options and the stages that those options ask for.
+
+    A one-shot score has one stage without training; pruning a trained network has one stage with
+    training; iterative magnitude pruning has one of those per level.
+    """
+
+    options: type[FindOptions]
+    stages: Callable[[Any], Sequence[Stage]]
+
+
+def one_shot(options: type[FindOptions], find: FindFunction) -> Finder:
+    """Return a finder with a single stage that trains nothing."""
+
+    def stages(_: FindOptions) -> Sequence[Stage]:
+        return (Stage(find),)
+
+    return Finder(options, stages)
+
+
+def need_sparsity(options: FindOptions) -> float:
+    """Return the target sparsity; ``UserError`` where the config gives none."""
+    if options.sparsity is None:
+        raise UserError(f"find.sparsity: finder {options.name!r} needs one (a number in [0, 1])")
+    return options.sparsity

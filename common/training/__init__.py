@@ -1,0 +1,36 @@
+"""Training: one loop, its optimisers, schedules, precision and exact resume."""
+
+from common.training.checkpoint import Checkpoint, CheckpointStore, write_atomically
+from common.training.evaluate import evaluate
+from common.training.loop import TrainData, TrainHooks, TrainResult, cpu_state, summarise, train
+from common.training.optimizer import MaskKeeper, build_optimizer
+from common.training.precision import (
+    Precision,
+    autocast,
+    cpu_has_bfloat16,
+    prepare_device,
+    resolve_precision,
+)
+from common.training.schedule import learning_rate, milestones
+
+__all__ = [
+    "Checkpoint",
+    "CheckpointStore",
+    "MaskKeeper",
+    "Precision",
+    "TrainData",
+    "TrainHooks",
+    "TrainResult",
+    "autocast",
+    "build_optimizer",
+    "cpu_has_bfloat16",
+    "cpu_state",
+    "evaluate",
+    "learning_rate",
+    "milestones",
+    "prepare_device",
+    "resolve_precision",
+    "summarise",
+    "train",
+    "write_atomically",
+]

@@ -1,0 +1,72 @@
+"""Optimisers, and the one place that keeps removed weights at zero."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, Adam, Optimizer
+
+from common.config.schema import TrainConfig
+from common.errors import UserError
+
+
+def build_optimizer(recipe: TrainConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
+    """Return the recipe's optimiser; weight decay acts on every parameter handed over.
+
+    Adam's weight decay is the L2 term added to the gradient, not the decoupled one.
+    """
+    if recipe.optimizer == "sgd":
+        return SGD(
+            parameters,
+            lr=recipe.lr,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+    return Adam(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+
+
+class MaskKeeper:
+    """Multiplies the weights of a ticket, and their momentum, by its masks.
+
+    Args:
+        model: the network that is trained.
+        masks: parameter name -> bool mask; other parameters are left alone.
+    """
+
+    def __init__(self, model: nn.Module, masks: Mapping[str, Tensor]) -> None:
+        parameters = dict(model.named_parameters())
+        for name in masks:
+            if name not in parameters:
+                raise UserError(f"ticket: its mask {name!r} fits no parameter of the model")
+        self._weights: list[Tensor] = [parameters[name] for name in masks]
+        # A mask laid out like its weight makes the product one pass over memory.
+        self._masks = [
+            torch.empty_like(parameters[name], requires_grad=False).copy_(mask)
+            for name, mask in masks.items()
+        ]
+        self._names = list(masks)
+
+    @torch.no_grad()
+    def apply(self, optimizer: Optimizer | None = None) -> None:
+        """Set removed weights to zero, and what the optimiser remembers of them."""
+        if not self._weights:
+            return
+        tensors, masks = list(self._weights), list(self._masks)
+        if optimizer is not None:
+            for weight, mask in zip(self._weights, self._masks, strict=True):
+                for value in optimizer.state.get(weight, {}).values():
+                    if isinstance(value, Tensor) and value.shape == mask.shape:
+                        tensors.append(value)
+                        masks.append(mask)
+        torch._foreach_mul_(tensors, masks)
+
+    @torch.no_grad()
+    def assert_kept(self) -> None:
+        """Raise ``AssertionError`` if a removed weight is not exactly zero."""
+        for name, weight, mask in zip(self._names, self._weights, self._masks, strict=True):
+            if bool(((mask == 0) & (weight != 0)).any()):
+                raise AssertionError(f"a removed weight of {name} came back")

@@ -1,0 +1,57 @@
+"""Which arithmetic a device does well."""
+
+from __future__ import annotations
+
+import contextlib
+from contextlib import AbstractContextManager
+from typing import Literal
+
+import torch
+
+Precision = Literal["float32", "bfloat16"]
+
+
+def resolve_precision(
+    requested: Literal["auto", "float32", "bfloat16"], device: torch.device
+) -> Precision:
+    """Return the precision that ``auto`` stands for on a device.
+
+    bfloat16 autocast is chosen where the hardware multiplies in it: on CUDA from Ampere on, on a
+    CPU with AVX512-BF16 or AMX. Elsewhere it is emulated and several times slower than float32.
+    """
+    if requested != "auto":
+        return requested
+    if device.type == "cuda":
+        return "bfloat16" if torch.cuda.get_device_capability(device)[0] >= 8 else "float32"
+    if device.type == "cpu" and cpu_has_bfloat16():
+        return "bfloat16"
+    return "float32"
+
+
+def cpu_has_bfloat16() -> bool:
+    """Tell whether this CPU multiplies bfloat16 in hardware."""
+    probes = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, probe, bool)()) for probe in probes)
+
+
+def autocast(precision: Precision, device: torch.device) -> AbstractContextManager[object]:
+    """Return the autocast context of a precision on a device."""
+    if precision == "float32":
+        return contextlib.nullcontext()
+    return torch.autocast(device.type, dtype=torch.bfloat16)
+
+
+def prepare_device(device: torch.device, threads: int | None = None) -> None:
+    """Set what the process needs for fast and repeatable arithmetic on a device.
+
+    Denormal numbers are flushed to zero: weight decay drives the momentum and the scales of dead
+    channels there, and a CPU computes with them many times more slowly.
+    """
+    torch.set_flush_denormal(True)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    if device.type == "cuda":
+        torch.backends.cudnn.benchmark = False
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False

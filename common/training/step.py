@@ -1,0 +1,143 @@
+"""One training step: forward, backward, optimiser, masks; eagerly or as a CUDA graph."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from common.training.optimizer import MaskKeeper
+from common.training.precision import Precision, autocast
+
+
+class Meters:
+    """Sums over an epoch that stay on the device until the epoch is over."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.loss = torch.zeros((), dtype=torch.float64, device=device)
+        self.correct = torch.zeros((), dtype=torch.int64, device=device)
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Add a batch's mean loss, weighted by its images, and its right answers."""
+        self.loss += loss.detach().double() * len(labels)
+        self.correct += (logits.detach().argmax(dim=1) == labels).sum()
+
+    def zero(self) -> None:
+        """Start over, in place."""
+        self.loss.zero_()
+        self.correct.zero_()
+
+    def read(self, images: int) -> tuple[float, float]:
+        """Return the mean loss and the accuracy in percent; waits for the device."""
+        return float(self.loss) / images, 100.0 * float(self.correct) / images
+
+
+class Step(Protocol):
+    """Trains on one batch and adds to the meters."""
+
+    def __call__(self, images: Tensor, labels: Tensor) -> None:
+        """Train on normalised images (NCHW) and their class labels (int64)."""
+
+
+class EagerStep:
+    """The reference: every operation is launched from Python."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: Optimizer,
+        keeper: MaskKeeper,
+        meters: Meters,
+        precision: Precision,
+        label_smoothing: float,
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.keeper = keeper
+        self.meters = meters
+        self.precision = precision
+        self.label_smoothing = label_smoothing
+
+    def forward_backward(self, images: Tensor, labels: Tensor) -> None:
+        """Compute the gradients of the mean loss and add to the meters."""
+        with autocast(self.precision, images.device):
+            logits = self.model(images)
+        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)
+        loss.backward()
+        self.meters.add(loss, logits, labels)
+
+    def update(self) -> None:
+        """Step the optimiser and clear the removed weights."""
+        self.optimizer.step()
+        self.keeper.apply(self.optimizer)
+
+    def __call__(self, images: Tensor, labels: Tensor) -> None:
+        """Train on one batch."""
+        self.optimizer.zero_grad(set_to_none=True)
+        self.forward_backward(images, labels)
+        self.update()
+
+
+class GraphedStep:
+    """Forward and backward of a full batch replayed as one CUDA graph.
+
+    The optimiser and the masks stay outside (they are a handful of fused kernels), so the learning
+    rate may change at any time. Batches of another size, the last one of an epoch, run eagerly.
+
+    Args:
+        eager: the step to capture.
+        batch_size: the size that is captured, at the first batch that has it.
+    """
+
+    warm_up_steps = 3
+
+    def __init__(self, eager: EagerStep, batch_size: int) -> None:
+        self.eager = eager
+        self.batch_size = batch_size
+        self.graph: torch.cuda.CUDAGraph | None = None
+        self.images: Tensor
+        self.labels: Tensor
+
+    def __call__(self, images: Tensor, labels: Tensor) -> None:
+        """Train on one batch."""
+        if len(labels) != self.batch_size:
+            # The gradients live in the graph's memory: they are zeroed, never replaced.
+            self.eager.optimizer.zero_grad(set_to_none=self.graph is None)
+            self.eager.forward_backward(images, labels)
+        else:
+            if self.graph is None:
+                self._capture(images, labels)
+            assert self.graph is not None
+            self.images.copy_(images)
+            self.labels.copy_(labels)
+            self.graph.replay()
+        self.eager.update()
+
+    def _capture(self, images: Tensor, labels: Tensor) -> None:
+        self.images, self.labels = images.clone(), labels.clone()
+        step = self.eager
+        # Warming up moves BatchNorm statistics and meters; both must be as if it never happened.
+        state = {name: value.clone() for name, value in step.model.state_dict().items()}
+        loss, correct = step.meters.loss.clone(), step.meters.correct.clone()
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(self.warm_up_steps):
+                step.optimizer.zero_grad(set_to_none=True)
+                step.forward_backward(self.images, self.labels)
+        torch.cuda.current_stream().wait_stream(stream)
+        step.optimizer.zero_grad(set_to_none=True)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            step.forward_backward(self.images, self.labels)
+        step.model.load_state_dict(state)
+        step.meters.loss.copy_(loss)
+        step.meters.correct.copy_(correct)
+
+
+def has_dropout(model: nn.Module) -> bool:
+    """Tell whether the model draws random numbers in its forward pass."""
+    return any(isinstance(module, nn.modules.dropout._DropoutNd) for module in model.modules())
