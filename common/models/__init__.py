@@ -5,7 +5,14 @@ No layer in here knows about masks: they come from outside.
 
 from common.models.initialisation import SCHEMES, Scheme, initialise
 from common.models.prunable import SCOPES, prunable_parameters, shortcut_weights
-from common.models.registry import MODELS, ModelSpec, build_model, model_names, model_options
+from common.models.registry import (
+    MODELS,
+    ModelSpec,
+    build_model,
+    check_options,
+    model_names,
+    model_options,
+)
 
 __all__ = [
     "MODELS",
@@ -14,6 +21,7 @@ __all__ = [
     "ModelSpec",
     "Scheme",
     "build_model",
+    "check_options",
     "initialise",
     "model_names",
     "model_options",

@@ -160,6 +160,15 @@ def model_options(name: str) -> dict[str, object]:
     return {**defaults, "init": spec.init, "init_options": {}}
 
 
+def check_options(name: str, options: Mapping[str, object]) -> None:
+    """Check a model's name and options without building it.
+
+    Raises:
+        UserError: an unknown model or option, or a value that is not allowed.
+    """
+    _split_options(name, _spec(name), options)
+
+
 def build_model(
     name: str,
     *,
@@ -202,6 +211,11 @@ def build_model(
         model = spec.build(num_classes=num_classes, in_channels=in_channels, **own)
     initialise(model, init, generator, **init_options)
     return model
+
+
+def check_options(name: str, options: Mapping[str, object]) -> None:
+    """Raise ``UserError`` unless ``build_model`` would accept the name and the options."""
+    _split_options(name, _spec(name), options)
 
 
 def _spec(name: str) -> ModelSpec:
