@@ -1,0 +1,163 @@
+"""From a command line to finished runs."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from common.errors import UserError, nearest
+from common.launch.arguments import build_parser
+from common.launch.discovery import load_methods, preset_configs, presets
+
+if TYPE_CHECKING:
+    from common.config import RunConfig
+    from common.pipeline import Context, Methods, RunPlan
+
+FINISHED, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(paper: str, arguments: Sequence[str] | None = None) -> int:
+    """Run a replication's command line and return the exit status.
+
+    Args:
+        paper: the name of the folder under ``replications``.
+        arguments: what follows the program's name; None: the process's own.
+    """
+    try:
+        parsed = build_parser(paper, presets(paper)).parse_args(arguments)
+        # An exception, not the default sudden end: locks are let go and bars are taken away.
+        signal.signal(signal.SIGTERM, _interrupt)
+        return _run(paper, parsed)
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return BAD_USAGE
+    except KeyboardInterrupt:
+        print("\ninterrupted; the same command continues", file=sys.stderr)
+        return INTERRUPTED
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def _run(paper: str, parsed: Namespace) -> int:
+    from common.launch.listing import print_dry_run, print_list  # noqa: PLC0415
+
+    methods = load_methods(paper)
+    if parsed.schema:
+        from common.launch.schema import config_schema  # noqa: PLC0415
+
+        print(json.dumps(config_schema(methods.catalog()), indent=1))
+        return FINISHED
+    configs = _read_configs(paper, parsed, methods)
+    context = make_context(parsed)
+    if parsed.list:
+        return print_list(configs, context)
+    plans = _plan(configs, methods, context)
+    if parsed.dry_run:
+        return print_dry_run(plans, context)
+    from common.launch.execute import execute  # noqa: PLC0415
+
+    return execute(plans, context, jobs=parsed.jobs, force=parsed.force)
+
+
+def _read_configs(paper: str, parsed: Namespace, methods: Methods) -> list[RunConfig]:
+    from common.config import load_config  # noqa: PLC0415
+
+    if parsed.config and parsed.preset:
+        raise UserError("--config and --preset exclude each other")
+    files: list[Path] = parsed.config or preset_configs(paper, parsed.preset or "quick")
+    if parsed.only:
+        files = [file for file in files if any(word in file.name for word in parsed.only)]
+        if not files:
+            raise UserError(f"--only {' '.join(parsed.only)}: no config's file name contains that")
+    catalog = methods.catalog()
+    configs = []
+    for file in files:
+        if not file.exists() and not parsed.preset:
+            _suggest(paper, file)
+        config = load_config(file, catalog, parsed.set)
+        if config.paper != paper:
+            raise UserError(f"{file}: belongs to paper {config.paper!r}, this is {paper!r}")
+        if parsed.seeds:
+            if len(set(parsed.seeds)) != len(parsed.seeds):
+                raise UserError(f"--seeds: {parsed.seeds} holds a seed twice")
+            config = config.model_copy(update={"seeds": tuple(parsed.seeds)})
+        configs.append(config)
+    return configs
+
+
+def _suggest(paper: str, file: Path) -> None:
+    known = {path.name: path for preset in presets(paper) for path in preset_configs(paper, preset)}
+    guess = nearest(file.name, known)
+    hint = f"; did you mean {known[guess]}?" if guess else ""
+    raise UserError(f"--config {file}: no such file{hint}")
+
+
+def make_context(parsed: Namespace) -> Context:
+    """Return the place of computation that the arguments describe."""
+    import os  # noqa: PLC0415
+
+    from common.pipeline import Context  # noqa: PLC0415
+    from common.tracking import WandbSettings, Workspace  # noqa: PLC0415
+
+    workspace = Workspace(
+        runs=parsed.runs_dir.resolve(),
+        results=parsed.results_dir.resolve(),
+        data=parsed.data_root.resolve(),
+    )
+    return Context(
+        workspace=workspace,
+        device=choose_device(parsed.device),
+        threads=parsed.threads or max(1, (os.cpu_count() or 1) // parsed.jobs),
+        graphs=not parsed.no_graphs,
+        download=parsed.download,
+        checkpoint_seconds=parsed.checkpoint_seconds,
+        progress=parsed.jobs == 1,
+        wandb=WandbSettings(
+            mode=parsed.wandb,
+            entity=parsed.wandb_entity,
+            project=parsed.wandb_project,
+            run_name=parsed.wandb_run_name,
+            directory=workspace.runs,
+        ),
+    )
+
+
+def choose_device(requested: str) -> str:
+    """Return the device a request means; ``auto`` takes a GPU where there is one."""
+    import torch  # noqa: PLC0415
+
+    available = torch.cuda.is_available()
+    if requested == "auto":
+        return "cuda" if available else "cpu"
+    kind, _, index = requested.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdigit()) or (kind == "cpu" and index):
+        raise UserError(f"--device: must be auto, cpu, cuda or cuda:N, found {requested!r}")
+    if kind == "cuda" and not available:
+        raise UserError(f"--device {requested}: this machine has no usable CUDA device")
+    if index and int(index) >= torch.cuda.device_count():
+        raise UserError(
+            f"--device {requested}: there are {torch.cuda.device_count()} CUDA devices here"
+        )
+    return requested
+
+
+def _plan(configs: list[RunConfig], methods: Methods, context: Context) -> list[RunPlan]:
+    from common.pipeline import plan_run  # noqa: PLC0415
+
+    return [
+        plan_run(config, seed, methods, _content(context, config))
+        for config in configs
+        for seed in config.seeds
+    ]
+
+
+def _content(context: Context, config: RunConfig) -> str:
+    fingerprint: Any = context.dataset(config.data.name).fingerprint
+    return str(fingerprint["sha256"])

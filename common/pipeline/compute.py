@@ -1,0 +1,263 @@
+"""Compute a phase, once: a finished one is left alone, an interrupted one goes on."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import torch
+from filelock import FileLock
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from common.finders import FindInputs, Trained
+from common.pipeline.context import (
+    Context,
+    finder_data,
+    fresh_model,
+    initial_model,
+    prepare_dataset,
+    training_data,
+)
+from common.pipeline.phase import FindWork, Phase, TrainWork, TransformWork
+from common.randomness import generator
+from common.tickets import Ticket, transform_ticket
+from common.tracking import (
+    MetricsLog,
+    PhaseLabels,
+    PhasePaths,
+    TrainingBar,
+    WandbMirror,
+    describe_environment,
+)
+from common.training import (
+    CheckpointStore,
+    TrainHooks,
+    TrainResult,
+    cpu_state,
+    prepare_device,
+    train,
+    write_atomically,
+)
+
+
+def phase_paths(phase: Phase, context: Context) -> PhasePaths:
+    """Return the files of a phase."""
+    return context.workspace.phase(phase.kind, phase.identity)
+
+
+def is_done(phase: Phase, context: Context) -> bool:
+    """Tell whether a phase is finished and holds every copy that is asked of it."""
+    paths = phase_paths(phase, context)
+    return paths.done.exists() and all(paths.kept(epoch).exists() for epoch in phase.keep_epochs)
+
+
+def compute_phase(phase: Phase, context: Context) -> bool:
+    """Compute a phase whose inputs are finished; return False if it was finished already.
+
+    Another process that works on the same phase is waited for.
+
+    Raises:
+        RunFailedError: the training diverged.
+        UserError: the config asks for something impossible with these data.
+    """
+    paths = phase_paths(phase, context)
+    if is_done(phase, context):
+        return False
+    paths.root.mkdir(parents=True, exist_ok=True)
+    with FileLock(paths.lock):
+        if is_done(phase, context):
+            return False
+        paths.done.unlink(missing_ok=True)
+        write_atomically(paths.description, _pretty(phase.description()))
+        prepare_device(context.torch_device, context.threads)
+        started = time.monotonic()
+        with WandbMirror(
+            context.wandb, phase.identity[:16], _labels(phase), phase.description()
+        ) as mirror:
+            match phase.work:
+                case TrainWork():
+                    result = _compute_train(phase, phase.work, paths, context, mirror)
+                case FindWork():
+                    result = _compute_find(phase, phase.work, paths, context, mirror)
+                case TransformWork():
+                    result = _compute_transform(phase, phase.work, paths, context, mirror)
+        result["wall_seconds"] = time.monotonic() - started
+        precision = context.precision(phase.setting.precision)
+        result["environment"] = describe_environment(context.torch_device, precision)
+        write_atomically(paths.result, _pretty(result))
+        write_atomically(paths.done, b"")
+        CheckpointStore(paths.root).clear()
+    return True
+
+
+def _pretty(value: dict[str, Any]) -> bytes:
+    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+
+
+def _labels(phase: Phase) -> PhaseLabels:
+    setting = phase.setting
+    tags = (setting.data.name, setting.model.name, phase.kind, f"seed {setting.seed}")
+    return PhaseLabels(f"{phase.label} s{setting.seed}", phase.label, phase.kind, tags)
+
+
+def read_result(phase: Phase, context: Context) -> dict[str, Any]:
+    """Return the metrics, time and environment of a finished phase."""
+    value = json.loads(phase_paths(phase, context).result.read_text(encoding="utf-8"))
+    assert isinstance(value, dict)
+    return value
+
+
+def _compute_train(
+    phase: Phase, work: TrainWork, paths: PhasePaths, context: Context, mirror: WandbMirror
+) -> dict[str, Any]:
+    setting, recipe = phase.setting, work.recipe
+    dataset = prepare_dataset(setting.data, context, setting.seed, recipe.batch_size)
+    model = initial_model(setting, dataset, context)
+    masks: dict[str, Tensor] = {}
+    if phase.inputs:
+        ticket = Ticket.load(phase_paths(phase.inputs[-1], context).ticket)
+        ticket.apply_to(model)
+        masks = ticket.masks
+    data = training_data(setting.data, dataset, recipe.batch_size, context)
+    store = CheckpointStore(paths.root)
+    known = store.load()
+    history = [] if known is None else list(known.values["history"])
+    log = MetricsLog(paths.metrics, history)
+    images = data.train.image_count
+    bar = TrainingBar(phase.label, images * recipe.epochs, context.progress)
+    bar.skip(images * len(history))
+
+    def on_epoch(row: dict[str, Any]) -> None:
+        log.append(row)
+        bar.epoch(row)
+        mirror.log(row)
+
+    def keep(epoch: int, state: dict[str, Tensor]) -> None:
+        write_atomically(paths.kept(epoch), save(state))
+
+    hooks = TrainHooks(
+        on_epoch=on_epoch,
+        on_step=bar.step,
+        keep=keep,
+        keep_epochs=_missing_copies(phase, paths, history),
+        checkpoints=store,
+        checkpoint_seconds=context.checkpoint_seconds,
+    )
+    try:
+        result: TrainResult = train(
+            model,
+            data,
+            recipe,
+            masks=masks,
+            seed=setting.seed,
+            device=context.torch_device,
+            precision=context.precision(setting.precision),
+            graphs=context.graphs,
+            hooks=hooks,
+        )
+    finally:
+        bar.close()
+    write_atomically(paths.final, save(cpu_state(model)))
+    mirror.summarise(result.metrics)
+    seconds = sum(row["seconds"] for row in result.history)
+    return {"metrics": result.metrics, "history": result.history, "seconds": seconds}
+
+
+def _missing_copies(phase: Phase, paths: PhasePaths, history: list[Any]) -> tuple[int, ...]:
+    """Return the copies to keep; drop the checkpoints if one of them lies behind us already."""
+    missing = [epoch for epoch in phase.keep_epochs if not paths.kept(epoch).exists()]
+    if any(epoch < len(history) for epoch in missing):
+        CheckpointStore(paths.root).clear()
+    return phase.keep_epochs
+
+
+def _compute_find(
+    phase: Phase, work: FindWork, paths: PhasePaths, context: Context, mirror: WandbMirror
+) -> dict[str, Any]:
+    setting = phase.setting
+    dataset = prepare_dataset(setting.data, context, setting.seed, 1)
+    stage = work.function()
+    started = time.monotonic()
+    found = stage.find(
+        FindInputs(
+            model=initial_model(setting, dataset, context),
+            data=finder_data(setting.data, dataset, context),
+            options=work.options,
+            generator=lambda purpose, *indices: generator(setting.seed, purpose, *indices),
+            trained=_trained(phase, context),
+            ticket=_input_ticket(phase, context),
+        )
+    )
+    meta = {
+        **found.meta,
+        "finder": work.options.model_dump(mode="json"),
+        "stage": work.stage,
+        "model": setting.model.model_dump(mode="json"),
+        "data": setting.data.model_dump(mode="json"),
+        "seed": setting.seed,
+        "phase": phase.identity,
+    }
+    return _save_ticket(Ticket(found.masks, found.weights, meta), paths, mirror, started, context)
+
+
+def _compute_transform(
+    phase: Phase, work: TransformWork, paths: PhasePaths, context: Context, mirror: WandbMirror
+) -> dict[str, Any]:
+    setting = phase.setting
+    dataset = context.dataset(setting.data.name)
+    ticket = _input_ticket(phase, context)
+    assert ticket is not None
+    started = time.monotonic()
+
+    def build(draw: torch.Generator) -> torch.nn.Module:
+        return fresh_model(setting, dataset, context, draw)
+
+    changed = transform_ticket(
+        ticket,
+        work.options,
+        generator(setting.seed, f"transform {work.options.name}", work.position),
+        build,
+        {work.options.name: work.transform},
+    )
+    meta = {**changed.meta, "phase": phase.identity}
+    return _save_ticket(
+        Ticket(changed.masks, changed.weights, meta), paths, mirror, started, context
+    )
+
+
+def _save_ticket(
+    ticket: Ticket, paths: PhasePaths, mirror: WandbMirror, started: float, context: Context
+) -> dict[str, Any]:
+    precision = context.precision("float32")
+    versions = describe_environment(context.torch_device, precision)
+    report = ticket.report()
+    meta = {
+        **ticket.meta,
+        "sparsity": report["sparsity"],
+        "layer_densities": report["layer_densities"],
+        "versions": {key: versions[key] for key in ("python", "torch")},
+    }
+    Ticket(ticket.masks, ticket.weights, meta).save(paths.ticket)
+    mirror.summarise({"sparsity": report["sparsity"]})
+    mirror.add_ticket(paths.ticket, meta)
+    return {"ticket": report, "metrics": {}, "seconds": time.monotonic() - started}
+
+
+def _input_ticket(phase: Phase, context: Context) -> Ticket | None:
+    for earlier in phase.inputs:
+        if earlier.kind != "train":
+            return Ticket.load(phase_paths(earlier, context).ticket)
+    return None
+
+
+def _trained(phase: Phase, context: Context) -> Trained | None:
+    for earlier in phase.inputs:
+        if earlier.kind == "train":
+            paths = phase_paths(earlier, context)
+            kept = {epoch: load_file(paths.kept(epoch)) for epoch in earlier.keep_epochs}
+            return Trained(load_file(paths.final), kept)
+    return None
+
+

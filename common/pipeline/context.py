@@ -1,0 +1,160 @@
+"""Where and how phases are computed: everything that cannot change a number."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+
+from common.data import (
+    Augment,
+    Batches,
+    Dataset,
+    Split,
+    hold_out,
+    load_dataset,
+    subset,
+)
+from common.config import DataConfig
+from common.finders import ScoringData, corrupt
+from common.models import build_model
+from common.pipeline.phase import Setting
+from common.randomness import generator
+from common.tracking import WandbSettings, Workspace
+from common.training import Precision, TrainData, resolve_precision
+
+
+@dataclass
+class Context:
+    """The place of a computation.
+
+    Attributes:
+        workspace: where files are.
+        device: where tensors are.
+        threads: CPU threads of this process; None leaves the library's choice.
+        graphs: replay training steps as CUDA graphs.
+        download: whether a missing data set may be fetched.
+        checkpoint_seconds: shortest time between two checkpoints.
+        progress: whether to draw progress bars.
+        wandb: where to mirror phases to.
+    """
+
+    workspace: Workspace
+    device: str = "cpu"
+    threads: int | None = None
+    graphs: bool = True
+    download: bool = False
+    checkpoint_seconds: float = 60.0
+    progress: bool = True
+    wandb: WandbSettings = field(default_factory=WandbSettings)
+
+    @cached_property
+    def _datasets(self) -> dict[str, Dataset]:
+        return {}
+
+    @property
+    def torch_device(self) -> torch.device:
+        """The device as torch names it."""
+        return torch.device(self.device)
+
+    def precision(self, requested: str) -> Precision:
+        """Return the precision that a config's value means on this device."""
+        return resolve_precision(requested, self.torch_device)  # type: ignore[arg-type]
+
+    def dataset(self, name: str) -> Dataset:
+        """Return a data set, read once a process."""
+        if name not in self._datasets:
+            self._datasets[name] = load_dataset(
+                name, root=self.workspace.data, download=self.download
+            )
+        return self._datasets[name]
+
+
+def prepare_dataset(config: DataConfig, context: Context, seed: int, batch_size: int) -> Dataset:
+    """Return the data set as a config sees it: held out, halved, corrupted.
+
+    Args:
+        config: the data section.
+        context: where the data set is.
+        seed: the run's seed; the held-out images and the half depend on it.
+        batch_size: of the training, for a subset of its first whole minibatches.
+    """
+    dataset = context.dataset(config.name)
+    if config.validation:
+        dataset = hold_out(
+            dataset, config.validation, config.validation_choice, generator(seed, "validation")
+        )
+    train = dataset.train
+    if config.subset is not None:
+        train = subset(
+            train,
+            config.subset.fraction,
+            choose=config.subset.choose,
+            generator=generator(seed, "subset"),
+            batch_size=batch_size,
+        )
+    train = corrupt(train, config.corruption, dataset.num_classes, generator(seed, "corrupt"))
+    return dataset.with_splits(train=train, test=dataset.test, validation=dataset.validation)
+
+
+def _batches(
+    config: DataConfig, dataset: Dataset, split: Split, size: int, context: Context, *, train: bool
+) -> Batches:
+    augment = None
+    if train and config.augment is not None:
+        augment = Augment(
+            crop_padding=config.augment.crop_padding,
+            crop_size=config.augment.crop_size,
+            horizontal_flip=config.augment.horizontal_flip,
+        )
+    return Batches(
+        split,
+        size,
+        dataset.normalization(config.normalization),
+        augment=augment,
+        device=context.torch_device,
+        channels_last=True,
+        channels=config.channels,
+        test_padding=config.test_padding,
+    )
+
+
+def training_data(config: DataConfig, dataset: Dataset, size: int, context: Context) -> TrainData:
+    """Return the batches of a training, on the device."""
+    held_out = dataset.validation
+    return TrainData(
+        train=_batches(config, dataset, dataset.train, size, context, train=True),
+        test=_batches(config, dataset, dataset.test, size, context, train=False),
+        validation=None
+        if held_out is None
+        else _batches(config, dataset, held_out, size, context, train=False),
+    )
+
+
+def finder_data(config: DataConfig, dataset: Dataset, context: Context) -> ScoringData:
+    """Return the training images as a finder sees them: augmented as in training."""
+
+    def batches(split: Split) -> Batches:
+        return _batches(config, dataset, split, 1, context, train=True)
+
+    return ScoringData(dataset.train, dataset.num_classes, batches)
+
+
+def initial_model(setting: Setting, dataset: Dataset, context: Context) -> torch.nn.Module:
+    """Return the network with the initial weights of a seed, on the device."""
+    return fresh_model(setting, dataset, context, generator(setting.seed, "initialise"))
+
+
+def fresh_model(
+    setting: Setting, dataset: Dataset, context: Context, draw: torch.Generator
+) -> torch.nn.Module:
+    """Return the network with weights drawn from a generator, on the device."""
+    model = build_model(
+        setting.model.name,
+        num_classes=dataset.num_classes,
+        in_channels=setting.data.channels or dataset.image_shape[0],
+        generator=draw,
+        **setting.model.options,
+    )
+    return model.to(context.torch_device, memory_format=torch.channels_last)

@@ -1,0 +1,224 @@
+"""A phase: one content-addressed step of a run, and the chain of phases that a config asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from common.config import (
+    DataConfig,
+    FindOptions,
+    ModelConfig,
+    RunConfig,
+    TrainConfig,
+    TransformOptions,
+    digest,
+)
+from common.config.schema import SCHEMA_VERSION
+from common.finders import Finder, PretrainConfig, Stage
+from common.pipeline.registry import Methods
+from common.tickets.transforms import Transform
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all phases of a run share.
+
+    Attributes:
+        data: which images, and how they are seen.
+        model: which network.
+        precision: as the config gives it.
+        seed: the run's seed.
+        dataset: the SHA-256 of the images and labels that are really there.
+    """
+
+    data: DataConfig
+    model: ModelConfig
+    precision: str
+    seed: int
+    dataset: str
+
+    def identity(self) -> dict[str, Any]:
+        """Return the setting as JSON values."""
+        return {
+            "data": self.data.model_dump(mode="json"),
+            "model": self.model.model_dump(mode="json"),
+            "precision": self.precision,
+            "seed": self.seed,
+            "dataset": self.dataset,
+        }
+
+
+@dataclass(frozen=True)
+class TrainWork:
+    """Train the ticket of the input phase, or the dense network where there is no input."""
+
+    recipe: TrainConfig
+
+
+@dataclass(frozen=True)
+class FindWork:
+    """Run one stage of a finder on what the input phases made."""
+
+    finder: Finder
+    options: FindOptions
+    stage: int
+
+    def function(self) -> Stage:
+        """Return the stage."""
+        return self.finder.stages(self.options)[self.stage]
+
+
+@dataclass(frozen=True)
+class TransformWork:
+    """Apply one transform to the ticket of the input phase."""
+
+    transform: Transform
+    options: TransformOptions
+    position: int
+
+
+Work = TrainWork | FindWork | TransformWork
+KINDS = {TrainWork: "train", FindWork: "find", TransformWork: "transform"}
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One step of a run; two runs that need the same step share it.
+
+    Attributes:
+        setting: data, model, precision and seed.
+        work: what to do.
+        inputs: the phases whose output it reads.
+        keep_epochs: epochs after which a training keeps a copy of its state. Outside the identity:
+            a copy more does not change a number.
+        label: what to call it on the screen.
+        identity: 64 hexadecimal digits, the hash of everything that bears on the result.
+    """
+
+    setting: Setting
+    work: Work
+    inputs: tuple[Phase, ...] = ()
+    keep_epochs: tuple[int, ...] = ()
+    label: str = ""
+    identity: str = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "identity", digest(self.description()))
+
+    @property
+    def kind(self) -> str:
+        """``train``, ``find`` or ``transform``."""
+        return KINDS[type(self.work)]
+
+    def description(self) -> dict[str, Any]:
+        """Return what the identity is the hash of."""
+        match self.work:
+            case TrainWork(recipe):
+                work: dict[str, Any] = {"recipe": recipe.model_dump(mode="json")}
+            case FindWork(_, options, stage):
+                work = {"find": options.model_dump(mode="json"), "stage": stage}
+            case TransformWork(_, options, position):
+                work = {"transform": options.model_dump(mode="json"), "position": position}
+        return {
+            "schema_version": SCHEMA_VERSION,
+            "kind": self.kind,
+            **self.setting.identity(),
+            **work,
+            "inputs": [phase.identity for phase in self.inputs],
+        }
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """The phases of one run in the order in which they can be computed.
+
+    Attributes:
+        config: the run's config.
+        seed: the run's seed.
+        phases: every phase that the run needs.
+        ticket: the phase that makes the ticket which is trained; None for a dense run.
+        train: the last training; None where the config trains nothing.
+    """
+
+    config: RunConfig
+    seed: int
+    phases: tuple[Phase, ...]
+    ticket: Phase | None
+    train: Phase | None
+
+
+def plan_run(config: RunConfig, seed: int, methods: Methods, dataset: str) -> RunPlan:
+    """Return the phases of one run of a config.
+
+    Args:
+        config: a validated config.
+        seed: one of its seeds.
+        methods: the finders and transforms its names stand for.
+        dataset: the SHA-256 of the data set's content.
+    """
+    setting = Setting(config.data, config.model, config.precision, seed, dataset)
+    phases: list[Phase] = []
+    ticket = _plan_find(config, setting, methods, phases)
+    for position, options in enumerate(config.transform):
+        assert ticket is not None
+        work = TransformWork(methods.transforms[options.name], options, position)
+        ticket = Phase(setting, work, (ticket,), label=f"{config.name} {options.name}")
+        phases.append(ticket)
+    train = None
+    if config.train is not None:
+        inputs = () if ticket is None else (ticket,)
+        train = Phase(setting, TrainWork(config.train), inputs, label=f"{config.name} train")
+        phases.append(train)
+    return RunPlan(config, seed, tuple(phases), ticket, train)
+
+
+def _plan_find(
+    config: RunConfig, setting: Setting, methods: Methods, phases: list[Phase]
+) -> Phase | None:
+    finder = methods.finders[config.find.name]
+    ticket: Phase | None = None
+    for number, stage in enumerate(finder.stages(config.find)):
+        inputs: tuple[Phase, ...] = () if ticket is None else (ticket,)
+        if stage.training is not None:
+            pretrain = Phase(
+                replace(setting, data=_training_data(config.data, stage.training.recipe)),
+                TrainWork(_plain(stage.training.recipe)),
+                inputs,
+                keep_epochs=stage.training.keep_epochs,
+                label=f"{config.name} pretrain",
+            )
+            phases.append(pretrain)
+            inputs = (*inputs, pretrain)
+        work = FindWork(finder, config.find, number)
+        ticket = Phase(setting, work, inputs, label=f"{config.name} find")
+        phases.append(ticket)
+    return ticket
+
+
+def _training_data(data: DataConfig, recipe: PretrainConfig) -> DataConfig:
+    return data.model_copy(update={"subset": recipe.subset, "corruption": recipe.corruption})
+
+
+def _plain(recipe: PretrainConfig) -> TrainConfig:
+    """Drop what a pre-training says about the data, so that it equals a dense run's recipe."""
+    fields = {name: getattr(recipe, name) for name in TrainConfig.model_fields}
+    return TrainConfig.model_construct(**fields)
+
+
+def distinct_phases(plans: Sequence[RunPlan]) -> dict[str, Phase]:
+    """Return every phase once, in an order in which each follows its inputs.
+
+    A training that several runs share keeps the copies that any of them needs.
+    """
+    found: dict[str, Phase] = {}
+    for plan in plans:
+        for phase in plan.phases:
+            known = found.get(phase.identity)
+            if known is None:
+                found[phase.identity] = phase
+            elif set(phase.keep_epochs) - set(known.keep_epochs):
+                keep = tuple(sorted({*known.keep_epochs, *phase.keep_epochs}))
+                found[phase.identity] = replace(known, keep_epochs=keep)
+    return found

@@ -1,0 +1,125 @@
+"""From the finished phases of a run to its record and its run directory."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from common.config import config_hash
+from common.pipeline.compute import is_done, phase_paths, read_result
+from common.pipeline.context import Context
+from common.pipeline.phase import Phase, RunPlan
+from common.results.records import write_record
+from common.tracking import RunPaths, commit, describe_environment, read_metrics
+from common.training import write_atomically
+
+RECORD_VERSION = 1
+
+
+def record_path(plan: RunPlan, context: Context) -> Path:
+    """Return the file of a run's record."""
+    config = plan.config
+    return context.workspace.record(
+        config.paper, config.experiment, config_hash(config), plan.seed
+    )
+
+
+def run_paths(plan: RunPlan, context: Context) -> RunPaths:
+    """Return the files of a run."""
+    config = plan.config
+    return context.workspace.run(config.paper, config.name, config_hash(config), plan.seed)
+
+
+def begin_run(plan: RunPlan, context: Context) -> None:
+    """Write down what a run is going to be: its config and its phases."""
+    paths = run_paths(plan, context)
+    _write_json(paths.config, plan.config.model_dump(mode="json"))
+    phases = [
+        {
+            "kind": phase.kind,
+            "identity": phase.identity,
+            "folder": os.path.relpath(phase_paths(phase, context).root, paths.root),
+        }
+        for phase in plan.phases
+    ]
+    _write_json(paths.phases, {"phases": phases})
+
+
+def finish_run(plan: RunPlan, context: Context) -> dict[str, Any]:
+    """Gather a finished run's files, write its record and return it."""
+    paths = run_paths(plan, context)
+    rows = [
+        {"phase": phase.kind, "label": phase.label, **row}
+        for phase in plan.phases
+        for row in read_metrics(phase_paths(phase, context).metrics)
+    ]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    write_atomically(paths.metrics, text.encode())
+    if plan.ticket is not None:
+        _link(phase_paths(plan.ticket, context).ticket, paths.ticket)
+    if plan.train is not None:
+        _link(phase_paths(plan.train, context).final, paths.checkpoint)
+    record = _record(plan, context, status="finished", error=None)
+    _write_json(paths.environment, record["environment"])
+    write_record(record_path(plan, context), record)
+    write_atomically(paths.done, b"")
+    return record
+
+
+def fail_run(plan: RunPlan, context: Context, error: str) -> None:
+    """Write the record of a run that cannot be finished, with the reason."""
+    write_record(record_path(plan, context), _record(plan, context, status="failed", error=error))
+
+
+def _record(plan: RunPlan, context: Context, *, status: str, error: str | None) -> dict[str, Any]:
+    results = {
+        phase.identity: read_result(phase, context)
+        for phase in plan.phases
+        if is_done(phase, context)
+    }
+    seconds = {_phase_name(plan, phase): results[phase.identity]["seconds"]
+               for phase in plan.phases if phase.identity in results}
+    precision = context.precision(plan.config.precision)
+    environment = describe_environment(context.torch_device, precision)
+    train = None if plan.train is None else results.get(plan.train.identity)
+    if train is not None:
+        environment = train["environment"]
+    ticket = None if plan.ticket is None else results.get(plan.ticket.identity)
+    dataset = context.dataset(plan.config.data.name)
+    return {
+        "schema_version": RECORD_VERSION,
+        "paper": plan.config.paper,
+        "experiment": plan.config.experiment,
+        "protocol": plan.config.protocol,
+        "config": plan.config.model_dump(mode="json", exclude={"seeds"}),
+        "config_hash": config_hash(plan.config),
+        "seed": plan.seed,
+        "status": status,
+        "error": error,
+        "metrics": {} if train is None else train["metrics"],
+        "ticket": None if ticket is None else ticket["ticket"],
+        "timing": {"total_seconds": sum(seconds.values()), "phases": seconds},
+        "environment": environment,
+        "dataset_fingerprint": dict(dataset.fingerprint),
+        "commit": commit(),
+    }
+
+
+def _phase_name(plan: RunPlan, phase: Phase) -> str:
+    return f"{plan.phases.index(phase)}_{phase.kind}"
+
+
+def _write_json(path: Path, value: Any) -> None:
+    write_atomically(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
+
+
+def _link(source: Path, target: Path) -> None:
+    """Make a file appear at a second place, without a copy where the file system can."""
+    target.unlink(missing_ok=True)
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)

@@ -1,0 +1,131 @@
+"""Every file name of a run, in one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+READABLE_HASH = 8
+PHASE_HASH = 16
+
+
+@dataclass(frozen=True)
+class PhasePaths:
+    """The files of one phase."""
+
+    root: Path
+
+    @property
+    def description(self) -> Path:
+        """What the phase is the hash of."""
+        return self.root / "phase.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by the process that works on the phase."""
+        return self.root / ".lock"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON object an epoch."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def ticket(self) -> Path:
+        """The ticket that a find or transform phase made."""
+        return self.root / "ticket.safetensors"
+
+    @property
+    def final(self) -> Path:
+        """The state after training."""
+        return self.root / "final.safetensors"
+
+    def kept(self, epoch: int) -> Path:
+        """Return the file of the state kept after an epoch."""
+        return self.root / f"epoch_{epoch:04d}.safetensors"
+
+    @property
+    def result(self) -> Path:
+        """Metrics, time and environment of the finished phase."""
+        return self.root / "result.json"
+
+    @property
+    def done(self) -> Path:
+        """Written last: its presence says that the phase is finished."""
+        return self.root / "done"
+
+
+@dataclass(frozen=True)
+class RunPaths:
+    """The files of one run: links to those of its phases, gathered for a reader."""
+
+    root: Path
+
+    @property
+    def config(self) -> Path:
+        """The resolved config."""
+        return self.root / "config.json"
+
+    @property
+    def phases(self) -> Path:
+        """Which phases the run is made of, and where they are."""
+        return self.root / "phases.json"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, hardware and precision."""
+        return self.root / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        """The metrics of all its phases, one JSON object an epoch."""
+        return self.root / "metrics.jsonl"
+
+    @property
+    def ticket(self) -> Path:
+        """The ticket that was trained."""
+        return self.root / "ticket.safetensors"
+
+    @property
+    def checkpoint(self) -> Path:
+        """The state after training."""
+        return self.root / "checkpoint.safetensors"
+
+    @property
+    def done(self) -> Path:
+        """Written last."""
+        return self.root / "done"
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """Where a call of the workbench reads and writes.
+
+    Attributes:
+        runs: run directories and phases; large, not committed.
+        results: records, tables, plots, claims.
+        data: the data sets.
+    """
+
+    runs: Path
+    results: Path
+    data: Path
+
+    def phase(self, kind: str, identity: str) -> PhasePaths:
+        """Return the files of a phase."""
+        return PhasePaths(self.runs / "phases" / kind / identity[:PHASE_HASH])
+
+    def run(self, paper: str, name: str, config_hash: str, seed: int) -> RunPaths:
+        """Return the files of a run."""
+        readable = f"{name}-{config_hash[:READABLE_HASH]}"
+        return RunPaths(self.runs / paper / readable / f"seed_{seed}")
+
+    @property
+    def records(self) -> Path:
+        """The folder of all records."""
+        return self.results / "records"
+
+    def record(self, paper: str, experiment: str, config_hash: str, seed: int) -> Path:
+        """Return the file of a run's record."""
+        name = f"{config_hash[:PHASE_HASH]}-s{seed}.json"
+        return self.records / paper / experiment / name

@@ -1,0 +1,3 @@
+"""tmp."""
+from common.results.spec import Paper
+PAPER = Paper("sanity_checking", "x")
