@@ -213,11 +213,6 @@ def build_model(
     return model
 
 
-def check_options(name: str, options: Mapping[str, object]) -> None:
-    """Raise ``UserError`` unless ``build_model`` would accept the name and the options."""
-    _split_options(name, _spec(name), options)
-
-
 def _spec(name: str) -> ModelSpec:
     if name not in MODELS:
         raise unknown_name("model.name", name, MODELS)

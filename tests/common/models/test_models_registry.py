@@ -4,7 +4,15 @@ import pytest
 import torch
 
 from common.errors import UserError
-from common.models import MODELS, SCHEMES, build_model, initialise, model_names, model_options
+from common.models import (
+    MODELS,
+    SCHEMES,
+    build_model,
+    check_options,
+    initialise,
+    model_names,
+    model_options,
+)
 
 
 def weights(name="resnet8", seed=0, **options):
@@ -148,6 +156,17 @@ def test_bad_input_ends_in_one_clear_line(name, options, message):
     with pytest.raises(UserError, match=message) as error:
         build_model(name, **{"num_classes": 10, **options})
     assert "\n" not in str(error.value)
+
+
+def test_options_are_checked_without_building():
+    for name in model_names():
+        check_options(name, model_options(name))
+    with pytest.raises(UserError, match=r"model\.name: unknown name 'vgg99'"):
+        check_options("vgg99", {})
+    with pytest.raises(UserError, match=r"model\.width: 'wide'"):
+        check_options("resnet8", {"width": "wide"})
+    with pytest.raises(UserError, match=r"model\.init: unknown name"):
+        check_options("resnet8", {"init": "unheard-of"})
 
 
 @pytest.mark.parametrize(
