@@ -22,7 +22,7 @@ from pydantic_core import PydanticCustomError
 from common.config.catalog import Catalog
 from common.errors import nearest, unknown_name
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION: Literal[1] = 1
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
@@ -131,6 +131,7 @@ class TrainConfig(Section):
     start_epoch: int = Field(0, ge=0)
     schedule_epochs: int | None = Field(None, gt=0, description="null: the number of epochs")
     label_smoothing: float = Field(0.0, ge=0.0, lt=1.0)
+    evaluate_every: int = Field(1, gt=0, description="epochs; the last one is always evaluated")
 
     @model_validator(mode="after")
     def _agree(self) -> TrainConfig:
@@ -139,9 +140,10 @@ class TrainConfig(Section):
                 raise refuse(
                     f"milestones belong to schedule 'step', but schedule is {self.schedule!r}"
                 )
-            if list(self.milestones) != sorted(set(self.milestones)) or min(
-                self.milestones, default=1
-            ) < 1:
+            if (
+                list(self.milestones) != sorted(set(self.milestones))
+                or min(self.milestones, default=1) < 1
+            ):
                 raise refuse(
                     f"milestones must be rising epochs from 1 on, found {list(self.milestones)}"
                 )

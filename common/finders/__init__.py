@@ -1,8 +1,8 @@
 """Finders make tickets: scores, layer budgets, and the methods built from them."""
 
 from common.finders.base import (
-    FindInputs,
     Finder,
+    FindInputs,
     PretrainConfig,
     ScoringData,
     Stage,

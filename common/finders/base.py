@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -183,11 +184,11 @@ class Finder:
 
 def one_shot(options: type[FindOptions], find: FindFunction) -> Finder:
     """Return a finder with a single stage that trains nothing."""
+    return Finder(options, partial(_single_stage, find))
 
-    def stages(_: FindOptions) -> Sequence[Stage]:
-        return (Stage(find),)
 
-    return Finder(options, stages)
+def _single_stage(find: FindFunction, _: FindOptions) -> Sequence[Stage]:
+    return (Stage(find),)
 
 
 def need_sparsity(options: FindOptions) -> float:

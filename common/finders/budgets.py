@@ -25,7 +25,9 @@ def uniform(shapes: Mapping[str, tuple[int, ...]], sparsity: float) -> Budget:
     largest remainder, the earlier first.
     """
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
-    return _apportion({name: size * (1 - sparsity) for name, size in sizes.items()}, sizes, sparsity)
+    return _apportion(
+        {name: size * (1 - sparsity) for name, size in sizes.items()}, sizes, sparsity
+    )
 
 
 def erk(shapes: Mapping[str, tuple[int, ...]], sparsity: float) -> Budget:

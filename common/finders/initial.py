@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from typing import Literal
 
 import torch
@@ -152,9 +153,7 @@ def find_snip(inputs: FindInputs) -> Ticket:
 
 
 @torch.no_grad()
-def redraw_xavier(
-    weights: dict[str, nn.Parameter], generator: torch.Generator
-) -> None:
+def redraw_xavier(weights: Mapping[str, torch.Tensor], generator: torch.Generator) -> None:
     """Redraw weights in place from the Xavier normal law with gain 1, on the CPU."""
     for weight in weights.values():
         fresh = nn.init.xavier_normal_(torch.empty(weight.shape), generator=generator)
@@ -221,8 +220,10 @@ def find_synflow(inputs: FindInputs) -> Ticket:
         scores = score(
             "synflow", model, input_shape=(channels, *shape[1:]), bn_mode=options.bn_mode
         )
-        keep = last if done == options.rounds else round(
-            total * (1.0 - sparsity) ** (done / options.rounds)
+        keep = (
+            last
+            if done == options.rounds
+            else round(total * (1.0 - sparsity) ** (done / options.rounds))
         )
         ranked = {
             name: torch.where(masks[name], value.cpu(), torch.full_like(value.cpu(), -1.0))

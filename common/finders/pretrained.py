@@ -9,8 +9,8 @@ from pydantic import Field, model_validator
 
 from common.config.schema import FindOptions, Fraction, refuse
 from common.finders.base import (
-    FindInputs,
     Finder,
+    FindInputs,
     PretrainConfig,
     Stage,
     State,

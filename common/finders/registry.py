@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 from torch import nn
 
 from common.config.load import describe
 from common.config.schema import FindOptions
 from common.data import Dataset
 from common.errors import UserError, unknown_name
-from common.finders.base import FindInputs, Finder, ScoringData, Stage, one_shot, scoring_data
+from common.finders.base import Finder, FindInputs, ScoringData, Stage, one_shot, scoring_data
 from common.finders.initial import (
     GraspOptions,
     RandomOptions,
@@ -34,7 +34,7 @@ class DenseOptions(FindOptions):
     """Prune nothing: the dense baseline."""
 
     name: Literal["dense"] = "dense"
-    sparsity: Literal[0, 0.0, None] = None
+    sparsity: Annotated[float, Field(ge=0.0, le=0.0)] | None = None
 
 
 def _no_stages(_: DenseOptions) -> Sequence[Stage]:
@@ -109,5 +109,3 @@ def find_ticket(
     found = Ticket(ticket.masks, ticket.weights, {**ticket.meta, **meta})
     found.warn_if_collapsed()
     return found
-
-

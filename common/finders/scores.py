@@ -119,9 +119,7 @@ def grasp(
             start=torch.zeros((), dtype=summed[0].dtype, device=summed[0].device),
         )
         torch._foreach_add_(product, _gradients(inner, weights, graph=False))
-    return {
-        name: w.detach() * hg for (name, w), hg in zip(weights.items(), product, strict=True)
-    }
+    return {name: w.detach() * hg for (name, w), hg in zip(weights.items(), product, strict=True)}
 
 
 def synflow(

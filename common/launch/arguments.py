@@ -73,22 +73,34 @@ def build_parser(paper: str, presets: Sequence[str]) -> Parser:
         "--preset", help=f"all configs of a preset: {', '.join(presets)} (default: quick)"
     )
     what.add_argument(
-        "--only", nargs="+", metavar="WORD", default=[],
+        "--only",
+        nargs="+",
+        metavar="WORD",
+        default=[],
         help="of these, only configs whose file name contains one of the words",
     )
     what.add_argument("--seeds", nargs="+", type=int, metavar="N", help="in place of the config's")
     what.add_argument(
-        "--set", nargs="+", action="extend", default=[], metavar="SECTION.KEY=VALUE",
+        "--set",
+        nargs="+",
+        action="extend",
+        default=[],
+        metavar="SECTION.KEY=VALUE",
         help="override config values, such as train.lr=0.05",
     )
     how = parser.add_argument_group("how to run")
     how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
     how.add_argument(
-        "--jobs", type=_job_count, default=1, metavar="N",
+        "--jobs",
+        type=_job_count,
+        default=1,
+        metavar="N",
         help="worker processes; auto: one a core (default: 1)",
     )
     how.add_argument(
-        "--threads", type=_positive, metavar="N",
+        "--threads",
+        type=_positive,
+        metavar="N",
         help="CPU threads a process (default: cores / jobs). Sums over several threads are "
         "rounded in another order, so the last bits of a result depend on it",
     )
@@ -96,14 +108,15 @@ def build_parser(paper: str, presets: Sequence[str]) -> Parser:
         "--no-graphs", action="store_true", help="CUDA: launch every operation from Python"
     )
     how.add_argument(
-        "--checkpoint-seconds", type=_seconds, default=60.0, metavar="S",
+        "--checkpoint-seconds",
+        type=_seconds,
+        default=60.0,
+        metavar="S",
         help="shortest time between two checkpoints (default: 60)",
     )
     how.add_argument("--force", action="store_true", help="compute again what is finished")
     look = parser.add_argument_group("look, do not run")
-    look.add_argument(
-        "--list", action="store_true", help="the runs: what is done, what is left"
-    )
+    look.add_argument("--list", action="store_true", help="the runs: what is done, what is left")
     look.add_argument(
         "--dry-run", action="store_true", help="the distinct phases that would be computed"
     )
@@ -115,7 +128,9 @@ def build_parser(paper: str, presets: Sequence[str]) -> Parser:
     places.add_argument("--results-dir", type=Path, default=ROOT / "results", metavar="DIR")
     mirror = parser.add_argument_group("wandb")
     mirror.add_argument(
-        "--wandb", choices=("disabled", "offline", "online"), default="disabled",
+        "--wandb",
+        choices=("disabled", "offline", "online"),
+        default="disabled",
         help="mirror the runs to Weights & Biases (default: disabled)",
     )
     mirror.add_argument("--wandb-entity", metavar="NAME")

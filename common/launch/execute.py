@@ -153,9 +153,7 @@ def _run_here(todo: list[Phase], progress: Progress, context: Context) -> None:
             progress.phase_failed(phase, reason)
 
 
-def _run_in_workers(
-    todo: list[Phase], progress: Progress, context: Context, jobs: int
-) -> None:
+def _run_in_workers(todo: list[Phase], progress: Progress, context: Context, jobs: int) -> None:
     waiting = []
     for phase in todo:
         if is_done(phase, context):

@@ -259,5 +259,3 @@ def _trained(phase: Phase, context: Context) -> Trained | None:
             kept = {epoch: load_file(paths.kept(epoch)) for epoch in earlier.keep_epochs}
             return Trained(load_file(paths.final), kept)
     return None
-
-

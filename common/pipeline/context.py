@@ -7,6 +7,7 @@ from functools import cached_property
 
 import torch
 
+from common.config import DataConfig
 from common.data import (
     Augment,
     Batches,
@@ -16,7 +17,6 @@ from common.data import (
     load_dataset,
     subset,
 )
-from common.config import DataConfig
 from common.finders import ScoringData, corrupt
 from common.models import build_model
 from common.pipeline.phase import Setting
@@ -157,4 +157,5 @@ def fresh_model(
         generator=draw,
         **setting.model.options,
     )
-    return model.to(context.torch_device, memory_format=torch.channels_last)
+    # channels_last goes with the batches: no convolution has to reorder its input.
+    return model.to(context.torch_device).to(memory_format=torch.channels_last)

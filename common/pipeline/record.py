@@ -13,6 +13,7 @@ from common.pipeline.compute import is_done, phase_paths, read_result
 from common.pipeline.context import Context
 from common.pipeline.phase import Phase, RunPlan
 from common.results.records import write_record
+from common.tickets import Ticket
 from common.tracking import RunPaths, commit, describe_environment, read_metrics
 from common.training import write_atomically
 
@@ -22,9 +23,7 @@ RECORD_VERSION = 1
 def record_path(plan: RunPlan, context: Context) -> Path:
     """Return the file of a run's record."""
     config = plan.config
-    return context.workspace.record(
-        config.paper, config.experiment, config_hash(config), plan.seed
-    )
+    return context.workspace.record(config.paper, config.experiment, config_hash(config), plan.seed)
 
 
 def run_paths(plan: RunPlan, context: Context) -> RunPaths:
@@ -80,8 +79,11 @@ def _record(plan: RunPlan, context: Context, *, status: str, error: str | None) 
         for phase in plan.phases
         if is_done(phase, context)
     }
-    seconds = {_phase_name(plan, phase): results[phase.identity]["seconds"]
-               for phase in plan.phases if phase.identity in results}
+    seconds = {
+        _phase_name(plan, phase): results[phase.identity]["seconds"]
+        for phase in plan.phases
+        if phase.identity in results
+    }
     precision = context.precision(plan.config.precision)
     environment = describe_environment(context.torch_device, precision)
     train = None if plan.train is None else results.get(plan.train.identity)
@@ -100,7 +102,7 @@ def _record(plan: RunPlan, context: Context, *, status: str, error: str | None) 
         "status": status,
         "error": error,
         "metrics": {} if train is None else train["metrics"],
-        "ticket": None if ticket is None else ticket["ticket"],
+        "ticket": Ticket({}, {}).report() if ticket is None else ticket["ticket"],
         "timing": {"total_seconds": sum(seconds.values()), "phases": seconds},
         "environment": environment,
         "dataset_fingerprint": dict(dataset.fingerprint),

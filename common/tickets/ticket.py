@@ -114,8 +114,10 @@ class Ticket:
         ``packbits``, with their shapes in the metadata; weights as ``weight/<name>``.
         """
         path = Path(path)
-        tensors = {WEIGHT + name: value.detach().cpu().contiguous().clone()
-                   for name, value in self.weights.items()}
+        tensors = {
+            WEIGHT + name: value.detach().cpu().contiguous().clone()
+            for name, value in self.weights.items()
+        }
         for name, mask in self.masks.items():
             packed = np.packbits(mask.cpu().numpy().reshape(-1))
             tensors[PACKED + name] = torch.from_numpy(packed)

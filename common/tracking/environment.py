@@ -46,8 +46,9 @@ def commit() -> str | None:
     """Return the commit of the code, with ``-dirty`` where tracked files differ from it."""
     try:
         head = _git("rev-parse", "HEAD")
-        changed = _git("status", "--porcelain", "--untracked-files=no", "--", "common",
-                       "replications")
+        changed = _git(
+            "status", "--porcelain", "--untracked-files=no", "--", "common", "replications"
+        )
     except (OSError, subprocess.CalledProcessError):
         return None
     return head + ("-dirty" if changed else "")

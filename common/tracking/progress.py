@@ -41,11 +41,10 @@ class TrainingBar:
 
     def epoch(self, row: dict[str, Any]) -> None:
         """Show the metrics of an epoch."""
-        self._bar.set_postfix_str(
-            f"loss {row['train_loss']:.3f}, train {row['train_accuracy']:.1f} %, "
-            f"test {row['test_accuracy']:.1f} %",
-            refresh=False,
-        )
+        text = f"loss {row['train_loss']:.3f}, train {row['train_accuracy']:.1f} %"
+        if "test_accuracy" in row:
+            text += f", test {row['test_accuracy']:.1f} %"
+        self._bar.set_postfix_str(text, refresh=False)
 
     def close(self) -> None:
         """Remove the bar."""

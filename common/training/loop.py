@@ -126,12 +126,13 @@ def train(
             )
         keeper.assert_kept()
         row = {"epoch": epoch, "lr": learning_rate(recipe, epoch), **row}
-        row |= _evaluate_all(model, data, precision)
+        last = epoch + 1 == recipe.epochs
+        if last or (epoch + 1) % recipe.evaluate_every == 0:
+            row |= _evaluate_all(model, data, precision)
         row["seconds"] = time.monotonic() - started
         result.history.append(row)
         if epoch in hooks.keep_epochs:
             hooks.keep(epoch, cpu_state(model))
-        last = epoch + 1 == recipe.epochs
         if hooks.checkpoints is not None and (
             last or time.monotonic() - saved >= hooks.checkpoint_seconds
         ):
@@ -176,16 +177,17 @@ def _evaluate_all(model: nn.Module, data: TrainData, precision: Precision) -> Ro
 def summarise(history: Sequence[Row]) -> dict[str, float | None]:
     """Return the metrics of a training from its epochs.
 
-    The test accuracies of the last epoch, of the epoch with the best validation accuracy (the
+    Only evaluated epochs count. The test accuracies of the last epoch, of the epoch with the best validation accuracy (the
     first such epoch), and of the best test epoch are three different numbers and stay so.
     """
     last = {k: v for k, v in history[-1].items() if k not in ("epoch", "lr", "seconds")}
     metrics: dict[str, float | None] = dict(last)
-    metrics["best_test_accuracy"] = max(row["test_accuracy"] for row in history)
-    metrics["first_epoch_test_accuracy"] = history[0]["test_accuracy"]
+    evaluated = [row for row in history if "test_accuracy" in row]
+    metrics["best_test_accuracy"] = max(row["test_accuracy"] for row in evaluated)
+    metrics["first_epoch_test_accuracy"] = history[0].get("test_accuracy")
     metrics["test_accuracy_at_best_validation"] = None
     if "validation_accuracy" in history[-1]:
-        best = max(history, key=lambda row: row["validation_accuracy"])
+        best = max(evaluated, key=lambda row: row["validation_accuracy"])
         metrics["test_accuracy_at_best_validation"] = best["test_accuracy"]
     return metrics
 
@@ -207,9 +209,7 @@ def _save(
 
 
 @torch.no_grad()
-def _resume(
-    model: nn.Module, optimizer: Optimizer, store: CheckpointStore | None
-) -> list[Row]:
+def _resume(model: nn.Module, optimizer: Optimizer, store: CheckpointStore | None) -> list[Row]:
     found = store.load() if store is not None else None
     if found is None:
         return []
@@ -223,8 +223,10 @@ def _resume(
             index, _, key = rest.partition("/")
             parameter = parameters[int(index)]
             # Memory layout decides the order of sums: momentum gets that of its weight.
-            like = torch.empty_like(parameter) if value.shape == parameter.shape else (
-                torch.empty(value.shape, dtype=value.dtype, device=parameter.device)
+            like = (
+                torch.empty_like(parameter)
+                if value.shape == parameter.shape
+                else (torch.empty(value.shape, dtype=value.dtype, device=parameter.device))
             )
             optimizer.state[parameter][key] = like.copy_(value)
     return list(found.values["history"])

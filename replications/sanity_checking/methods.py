@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 
 from common.config.schema import FindOptions, Fraction
-from common.finders import FindInputs, Finder, PretrainConfig, Stage, TrainingNeed, score
+from common.finders import Finder, FindInputs, PretrainConfig, Stage, TrainingNeed, score
 from common.models import prunable_parameters
 from common.pipeline import Methods
 from common.tickets import Ticket, keep_top, removed_count

@@ -1,3 +1,5 @@
 """tmp."""
+
 from common.results.spec import Paper
+
 PAPER = Paper("sanity_checking", "x")
