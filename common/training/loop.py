@@ -177,8 +177,9 @@ def _evaluate_all(model: nn.Module, data: TrainData, precision: Precision) -> Ro
 def summarise(history: Sequence[Row]) -> dict[str, float | None]:
     """Return the metrics of a training from its epochs.
 
-    Only evaluated epochs count. The test accuracies of the last epoch, of the epoch with the best validation accuracy (the
-    first such epoch), and of the best test epoch are three different numbers and stay so.
+    Only evaluated epochs count. The test accuracies of the last epoch, of the epoch with the best
+    validation accuracy (the first such epoch), and of the best test epoch are three different
+    numbers and stay so.
     """
     last = {k: v for k, v in history[-1].items() if k not in ("epoch", "lr", "seconds")}
     metrics: dict[str, float | None] = dict(last)
