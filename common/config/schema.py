@@ -35,10 +35,14 @@ def refuse(message: str) -> PydanticCustomError:
 
 
 class Section(BaseModel):
-    """A part of a config: frozen, typed strictly enough that ``"yes"`` is no boolean."""
+    """A part of a config: frozen, and typed strictly: ``"yes"`` is no boolean, ``true`` no number.
+
+    An integer may stand where a float is expected. Fields that hold a tuple are declared with
+    ``strict=False``, because JSON only has lists; their entries stay strict.
+    """
 
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=False, validate_default=True, allow_inf_nan=False
+        frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False
     )
 
     @model_validator(mode="before")
@@ -66,10 +70,15 @@ class AugmentConfig(Section):
 class SubsetConfig(Section):
     """A part of the training images, the same in every epoch."""
 
-    fraction: float = Field(0.5, gt=0.0, le=1.0)
-    choose: Literal["random", "first"] = Field(
-        "random", description="first: the leading whole minibatches in stored order"
-    )
+    fraction: float | None = Field(None, gt=0.0, le=1.0)
+    count: int | None = Field(None, gt=0, description="images, in place of a fraction")
+    choose: Literal["random", "first"] = Field("random", description="first: in stored order")
+
+    @model_validator(mode="after")
+    def _agree(self) -> SubsetConfig:
+        if (self.fraction is None) == (self.count is None):
+            raise refuse("give either fraction or count")
+        return self
 
 
 class CorruptionConfig(Section):
@@ -124,7 +133,9 @@ class TrainConfig(Section):
     weight_decay: float = Field(1e-4, ge=0.0)
     schedule: Literal["step", "cosine", "linear", "constant"] = "step"
     milestones: tuple[int, ...] | None = Field(
-        None, description="epochs of the step schedule; null: 50 % and 75 % of the epochs"
+        None,
+        strict=False,
+        description="epochs of the step schedule; null: 50 % and 75 % of the epochs",
     )
     gamma: float = Field(0.1, gt=0.0)
     warmup_epochs: int = Field(0, ge=0)
@@ -216,10 +227,10 @@ class RunConfig(Section):
     find: Annotated[SerializeAsAny[FindOptions], BeforeValidator(_parse_find)]
     transform: tuple[
         Annotated[SerializeAsAny[TransformOptions], BeforeValidator(_parse_transform)], ...
-    ] = ()
+    ] = Field((), strict=False)
     train: TrainConfig | None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    seeds: tuple[int, ...] = (0,)
+    seeds: tuple[int, ...] = Field((0,), strict=False)
 
     @model_validator(mode="after")
     def _agree(self, info: ValidationInfo) -> RunConfig:

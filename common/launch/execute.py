@@ -120,11 +120,9 @@ def execute(plans: list[RunPlan], context: Context, *, jobs: int, force: bool) -
 
 
 def _is_complete(plan: RunPlan, phases: dict[str, Phase], context: Context) -> bool:
-    if run_status(record_path(plan, context)) != "done":
+    if run_status(plan.config, plan.seed, context) != "done":
         return False
-    # Without its phases (a fresh clone has only the records) a finished run stays finished.
-    made = run_paths(plan, context).root.exists()
-    return not made or all(is_done(phases[phase.identity], context) for phase in plan.phases)
+    return all(is_done(phases[phase.identity], context) for phase in plan.phases)
 
 
 def _forget(plans: list[RunPlan], phases: Iterable[Phase], context: Context) -> None:

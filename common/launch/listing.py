@@ -4,19 +4,30 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from pathlib import Path
 
 from common.config import RunConfig, config_hash
 from common.pipeline import Context, RunPlan, distinct_phases, is_done
 
+STATES = ("done", "recorded", "failed", "left")
 
-def run_status(record: Path) -> str:
-    """Return ``done``, ``failed`` or ``left`` by a run's record."""
+
+def run_status(config: RunConfig, seed: int, context: Context) -> str:
+    """Return how far a run is.
+
+    ``done``: finished here; ``recorded``: its record came from elsewhere, with the repository
+    say, and running it here computes it anew; ``failed``: its record says why; ``left``: not
+    finished yet.
+    """
+    key = config_hash(config)
+    record = context.workspace.record(config.paper, config.experiment, key, seed)
     try:
         status = json.loads(record.read_text(encoding="utf-8"))["status"]
     except (OSError, ValueError, KeyError):
         return "left"
-    return "done" if status == "finished" else "failed"
+    if status != "finished":
+        return "failed"
+    done = context.workspace.run(config.paper, config.name, key, seed).done
+    return "done" if done.exists() else "recorded"
 
 
 def print_list(configs: list[RunConfig], context: Context) -> int:
@@ -24,14 +35,11 @@ def print_list(configs: list[RunConfig], context: Context) -> int:
     counts: Counter[str] = Counter()
     for config in configs:
         for seed in config.seeds:
-            record = context.workspace.record(
-                config.paper, config.experiment, config_hash(config), seed
-            )
-            status = run_status(record)
+            status = run_status(config, seed, context)
             counts[status] += 1
-            print(f"{status:6}  {config.experiment:32}  {config.name}  seed {seed}")
+            print(f"{status:8}  {config.experiment:32}  {config.name}  seed {seed}")
     total = sum(counts.values())
-    parts = ", ".join(f"{counts[status]} {status}" for status in ("done", "failed", "left"))
+    parts = ", ".join(f"{counts[status]} {status}" for status in STATES)
     print(f"{total} runs: {parts}")
     return 0
 

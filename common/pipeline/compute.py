@@ -113,7 +113,7 @@ def _compute_train(
     phase: Phase, work: TrainWork, paths: PhasePaths, context: Context, mirror: WandbMirror
 ) -> dict[str, Any]:
     setting, recipe = phase.setting, work.recipe
-    dataset = prepare_dataset(setting.data, context, setting.seed, recipe.batch_size)
+    dataset = prepare_dataset(setting.data, context, setting.seed)
     model = initial_model(setting, dataset, context)
     masks: dict[str, Tensor] = {}
     if phase.inputs:
@@ -177,7 +177,7 @@ def _compute_find(
     phase: Phase, work: FindWork, paths: PhasePaths, context: Context, mirror: WandbMirror
 ) -> dict[str, Any]:
     setting = phase.setting
-    dataset = prepare_dataset(setting.data, context, setting.seed, 1)
+    dataset = prepare_dataset(setting.data, context, setting.seed)
     stage = work.function()
     started = time.monotonic()
     found = stage.find(

@@ -71,14 +71,13 @@ class Context:
         return self._datasets[name]
 
 
-def prepare_dataset(config: DataConfig, context: Context, seed: int, batch_size: int) -> Dataset:
+def prepare_dataset(config: DataConfig, context: Context, seed: int) -> Dataset:
     """Return the data set as a config sees it: held out, halved, corrupted.
 
     Args:
         config: the data section.
         context: where the data set is.
         seed: the run's seed; the held-out images and the half depend on it.
-        batch_size: of the training, for a subset of its first whole minibatches.
     """
     dataset = context.dataset(config.name)
     if config.validation:
@@ -92,7 +91,7 @@ def prepare_dataset(config: DataConfig, context: Context, seed: int, batch_size:
             config.subset.fraction,
             choose=config.subset.choose,
             generator=generator(seed, "subset"),
-            batch_size=batch_size,
+            count=config.subset.count,
         )
     train = corrupt(train, config.corruption, dataset.num_classes, generator(seed, "corrupt"))
     return dataset.with_splits(train=train, test=dataset.test, validation=dataset.validation)

@@ -327,6 +327,24 @@ def _su_lt(model: str, sparsity: float, variant: str) -> Config:
     )
 
 
+def _su_partial(model: str, sparsity: float, check: str) -> Config:
+    config = _partially_trained(
+        _su("cifar10", model),
+        "cifar10",
+        model,
+        sparsity,
+        check,
+        {"family": _family(model)},
+        {"epochs": 160, "batch_size": 64},
+        _retrain(64, 160, 40),
+        "paper",
+    )
+    if check == "half_dataset":
+        # The first 390 minibatches of 64 in stored order.
+        config["find"]["pretrain"]["subset"] = {"count": 24960, "choose": "first"}
+    return config | {"experiment": f"su_{config['experiment']}"}
+
+
 def paper_su() -> Iterator[Config]:
     """Yield the paper's own runs, random tickets and E9 to E11 of spec section 7.1 among them."""
     for model in (VGG, RESNET):
@@ -339,6 +357,8 @@ def paper_su() -> Iterator[Config]:
             for sparsity in HIGH:
                 yield _su_random(dataset, model, sparsity, "smart")
         for sparsity in HIGH:
+            for check in PARTIAL:
+                yield _su_partial(model, sparsity, check)
             for profile in ("linear", "cubic", "ascend", "uniform"):
                 yield _su_random("cifar10", model, sparsity, profile)
 

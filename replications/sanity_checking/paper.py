@@ -18,6 +18,7 @@ from common.results.spec import (
 DATASETS = ("cifar10", "cifar100", "digits")
 GRASP = tuple(f"sanity_grasp_{dataset}" for dataset in DATASETS)
 SNIP = tuple(f"sanity_snip_{dataset}" for dataset in DATASETS)
+SU_PARTIAL = ("su_partially_trained_tickets", "su_partially_trained_checks")
 SU_CHECKS = ("su_sanity_snip_cifar10", "su_sanity_grasp_cifar10", "lt_checks")
 PARTIAL = ("partially_trained_tickets", "partially_trained_checks")
 CELL = ("dataset", "architecture", "sparsity")
@@ -69,6 +70,13 @@ TABLES = (
         SU_CHECKS,
         rows=("dataset", "architecture", "method", "sparsity"),
         columns=("variant",),
+    ),
+    Table(
+        "partially_trained_of_the_paper",
+        "Tickets from a trained network, with the settings of the paper's own code",
+        SU_PARTIAL,
+        rows=CELL,
+        columns=("method", "variant"),
     ),
     Table(
         "short_runs",
