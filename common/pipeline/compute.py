@@ -31,6 +31,7 @@ from common.tracking import (
     WandbMirror,
     describe_environment,
 )
+from common.tracking.paths import PHASE_HASH
 from common.training import (
     CheckpointStore,
     TrainHooks,
@@ -73,9 +74,7 @@ def compute_phase(phase: Phase, context: Context) -> bool:
         write_atomically(paths.description, _pretty(phase.description()))
         prepare_device(context.torch_device, context.threads)
         started = time.monotonic()
-        with WandbMirror(
-            context.wandb, phase.identity[:16], _labels(phase), phase.description()
-        ) as mirror:
+        with _mirror(phase, context) as mirror:
             match phase.work:
                 case TrainWork():
                     result = _compute_train(phase, phase.work, paths, context, mirror)
@@ -96,10 +95,22 @@ def _pretty(value: dict[str, Any]) -> bytes:
     return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
 
 
-def _labels(phase: Phase) -> PhaseLabels:
-    setting = phase.setting
-    tags = (setting.data.name, setting.model.name, phase.kind, f"seed {setting.seed}")
-    return PhaseLabels(f"{phase.label} s{setting.seed}", phase.label, phase.kind, tags)
+def _mirror(phase: Phase, context: Context) -> WandbMirror:
+    setting, origin = phase.setting, phase.origin
+    config: dict[str, Any] = {"phase": phase.description()}
+    tags = [setting.data.name, setting.model.name]
+    group = phase.kind
+    if origin is not None:
+        config |= origin.model_dump(mode="json")
+        tags = [origin.paper, origin.method, *tags]
+        group = origin.experiment
+    labels = PhaseLabels(
+        name=f"{phase.label} seed {setting.seed}",
+        group=group,
+        job_type=phase.role or phase.kind,
+        tags=tuple(tags),
+    )
+    return WandbMirror(context.wandb, phase.identity[:PHASE_HASH], labels, config)
 
 
 def read_result(phase: Phase, context: Context) -> dict[str, Any]:

@@ -93,7 +93,8 @@ class Phase:
         inputs: the phases whose output it reads.
         keep_epochs: epochs after which a training keeps a copy of its state. Outside the identity:
             a copy more does not change a number.
-        label: what to call it on the screen.
+        role: what it does in its run: pretrain, find, train or the transform's name.
+        origin: the config of a run that needs it, for labels; outside the identity.
         identity: 64 hexadecimal digits, the hash of everything that bears on the result.
     """
 
@@ -101,11 +102,18 @@ class Phase:
     work: Work
     inputs: tuple[Phase, ...] = ()
     keep_epochs: tuple[int, ...] = ()
-    label: str = ""
+    role: str = ""
+    origin: RunConfig | None = field(default=None, compare=False, repr=False)
     identity: str = field(init=False)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "identity", digest(self.description()))
+
+    @property
+    def label(self) -> str:
+        """What to call the phase on the screen."""
+        name = "" if self.origin is None else self.origin.name
+        return f"{name} {self.role}".strip()
 
     @property
     def kind(self) -> str:
@@ -164,12 +172,12 @@ def plan_run(config: RunConfig, seed: int, methods: Methods, dataset: str) -> Ru
     for position, options in enumerate(config.transform):
         assert ticket is not None
         work = TransformWork(methods.transforms[options.name], options, position)
-        ticket = Phase(setting, work, (ticket,), label=f"{config.name} {options.name}")
+        ticket = Phase(setting, work, (ticket,), role=options.name, origin=config)
         phases.append(ticket)
     train = None
     if config.train is not None:
         inputs = () if ticket is None else (ticket,)
-        train = Phase(setting, TrainWork(config.train), inputs, label=f"{config.name} train")
+        train = Phase(setting, TrainWork(config.train), inputs, role="train", origin=config)
         phases.append(train)
     return RunPlan(config, seed, tuple(phases), ticket, train)
 
@@ -187,12 +195,13 @@ def _plan_find(
                 TrainWork(_plain(stage.training.recipe)),
                 inputs,
                 keep_epochs=stage.training.keep_epochs,
-                label=f"{config.name} pretrain",
+                role="pretrain",
+                origin=config,
             )
             phases.append(pretrain)
             inputs = (*inputs, pretrain)
         work = FindWork(finder, config.find, number)
-        ticket = Phase(setting, work, inputs, label=f"{config.name} find")
+        ticket = Phase(setting, work, inputs, role="find", origin=config)
         phases.append(ticket)
     return ticket
 
