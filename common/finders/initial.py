@@ -206,8 +206,8 @@ def find_synflow(inputs: FindInputs) -> Ticket:
     """
     options: SynflowOptions = inputs.options
     sparsity = need_sparsity(options)
-    shape = tuple(inputs.need_data().split.images.shape[1:])
-    channels = next(iter(prunable_parameters(inputs.model).values())).shape[1]
+    images, _ = inputs.need_data().minibatch(1, inputs.generator("score_data"))
+    shape = tuple(images.shape[1:])  # as the network sees them: channels repeated, cropped
     model = copy.deepcopy(inputs.model).double()
     weights = prunable_parameters(model)
     masks = {name: torch.ones(w.shape, dtype=torch.bool) for name, w in weights.items()}
@@ -217,9 +217,7 @@ def find_synflow(inputs: FindInputs) -> Ticket:
         with torch.no_grad():
             for name, weight in weights.items():
                 weight.mul_(masks[name].to(weight.device))
-        scores = score(
-            "synflow", model, input_shape=(channels, *shape[1:]), bn_mode=options.bn_mode
-        )
+        scores = score("synflow", model, input_shape=shape, bn_mode=options.bn_mode)
         keep = (
             last
             if done == options.rounds
