@@ -147,8 +147,8 @@ class Ticket:
         how other programs write them most easily.
 
         Raises:
-            UserError: no such file, not a ticket, a mask with values other than 0 and 1, or a
-                mask that does not fit its weight.
+            UserError: no such file, not a ticket, damaged metadata, a mask with values other than
+                0 and 1, a mask that is not listed, or one that does not fit its weight.
         """
         path = Path(path)
         if not path.is_file():
@@ -161,24 +161,50 @@ class Ticket:
             raise UserError(f"ticket {path}: not a readable safetensors file ({error})") from None
         if metadata.get("format") != FORMAT:
             raise UserError(f"ticket {path}: not a ticket (its metadata names no {FORMAT!r})")
-        if int(metadata.get("format_version", "0")) > FORMAT_VERSION:
-            raise UserError(
-                f"ticket {path}: format version {metadata['format_version']} is newer than "
-                f"{FORMAT_VERSION}, the newest this version reads"
-            )
-        order = json.loads(metadata["mask_shapes"])
-        weights = {k.removeprefix(WEIGHT): v for k, v in tensors.items() if k.startswith(WEIGHT)}
         try:
-            masks = {name: _read_mask(tensors, name, shape) for name, shape in order.items()}
-            return cls(masks, weights, json.loads(metadata.get("meta", "{}")))
+            shapes, meta = _read_metadata(metadata)
+            weights = {
+                key.removeprefix(WEIGHT): value
+                for key, value in tensors.items()
+                if key.startswith(WEIGHT)
+            }
+            masks = {name: _read_mask(tensors, name, shape) for name, shape in shapes.items()}
+            _refuse_unlisted(tensors, shapes)
+            return cls(masks, weights, meta)
         except UserError as error:
             raise UserError(f"ticket {path}: {error}") from None
+
+
+def _read_metadata(metadata: Mapping[str, str]) -> tuple[dict[str, list[int]], dict[str, Any]]:
+    """Return the masks' shapes in their order, and the ticket's ``meta``."""
+    try:
+        version = int(metadata.get("format_version", "0"))
+        if version > FORMAT_VERSION:
+            raise UserError(
+                f"format version {version} is newer than {FORMAT_VERSION}, the newest this "
+                "version reads"
+            )
+        listed = json.loads(metadata["mask_shapes"])
+        shapes = {name: [int(size) for size in shape] for name, shape in listed.items()}
+        return shapes, dict(json.loads(metadata.get("meta", "{}")))
+    except (KeyError, ValueError, TypeError, AttributeError) as error:
+        raise UserError(f"its metadata are damaged ({type(error).__name__}: {error})") from None
+
+
+def _refuse_unlisted(tensors: Mapping[str, Tensor], shapes: Mapping[str, list[int]]) -> None:
+    for key in tensors:
+        for prefix in (MASK, PACKED):
+            name = key.removeprefix(prefix)
+            if key.startswith(prefix) and name not in shapes:
+                raise UserError(f"mask {name}: in the file but not listed in its mask_shapes")
 
 
 def _read_mask(tensors: Mapping[str, Tensor], name: str, shape: list[int]) -> Tensor:
     size = int(np.prod(shape, dtype=np.int64))
     if PACKED + name in tensors:
         packed = tensors[PACKED + name].numpy()
+        if packed.dtype != np.uint8:
+            raise UserError(f"mask {name}: packed as {packed.dtype}, must be uint8")
         if packed.size != (size + 7) // 8:
             raise UserError(f"mask {name}: {packed.size} bytes do not hold {size} bits")
         bits = np.unpackbits(packed, count=size).astype(bool)
