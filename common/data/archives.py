@@ -94,7 +94,7 @@ def unpack(archive: Archive, root: Path) -> None:
     if not archive.is_sound(root):
         raise UserError(
             f"{path}: MD5 is not {archive.md5}, the archive is truncated or damaged; delete it, "
-            "and get it again or allow the download (data.download)"
+            "and get it again or allow the download (--download)"
         )
     if not archive.packed:
         return

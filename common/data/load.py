@@ -134,7 +134,7 @@ def _from_files(name: str, spec: DatasetSpec, root: Path, download: bool, layout
                 raise _missing(name, None, root)
             if damage and not download:
                 raise UserError(
-                    f"{damage}; delete it, and get it again or allow the download (data.download)"
+                    f"{damage}; delete it, and get it again or allow the download (--download)"
                 )
             _provide(name, spec.official, root, download)
             source = _locate(name, spec, root, layout)
@@ -219,5 +219,5 @@ def _missing(name: str, official: OfficialFormat | None, root: Path) -> UserErro
     archive = f" (or the archive {root / archives[0]})" if len(archives) == 1 else ""
     return UserError(
         f"{name}: not found; put the official files at {files}{more}{archive}, or {folder}, or "
-        f"allow the download with data.download=true (from {official.archives()[0].urls[0]})"
+        f"allow the download with --download (from {official.archives()[0].urls[0]})"
     )

@@ -84,14 +84,15 @@ def subset(
         fraction: the part to take, in (0, 1]; give this or ``count``.
         choose: ``random`` or ``first`` in stored order.
         generator: needed by ``random``.
-        batch_size: take whole minibatches of this size only. Half of 50,000 images is 25,000, and
-            in minibatches of 64 it is 24,960 (the half data set of Su et al.).
+        batch_size: ``first`` takes whole minibatches of this size only: of 50,000 images half are
+            25,000, or 24,960 in minibatches of 64 (the half data set of Su et al.). It has no
+            bearing on ``random``.
         count: the number of images to take.
     """
     if (fraction is None) == (count is None):
         raise UserError("data.subset: give either a fraction or a count")
     total = _amount("data.subset", count if fraction is None else float(fraction), len(split))
-    if batch_size is not None:
+    if batch_size is not None and choose == "first":
         total -= total % batch_size
     if not 0 < total <= len(split):
         raise UserError(

@@ -170,8 +170,10 @@ def test_a_changed_image_is_decoded_again(root):
 def test_a_touched_or_added_or_removed_image_is_noticed(root):
     load_dataset("cifar10", root)
     path = root / "cifar10" / "train" / "truck" / "0.png"
+    before = caches(root)
     os.utime(path, ns=(1, 1))
     load_dataset("cifar10", root)
+    assert caches(root) != before
     write_image(path.with_name("77.png"), 3)
     assert len(load_dataset("cifar10", root).train) == 21
     path.unlink()

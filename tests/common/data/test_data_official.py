@@ -214,7 +214,7 @@ def cut(path, size=100):
 def test_a_truncated_official_file_is_named(name, file, request):
     root = request.getfixturevalue(name)
     cut(root / file, 5)
-    with pytest.raises(UserError, match=f"{file}: .*truncated or damaged.*data.download") as caught:
+    with pytest.raises(UserError, match=f"{file}: .*truncated or damaged.*--download") as caught:
         load_dataset(name, root)
     assert "\n" not in str(caught.value)
 
@@ -414,7 +414,7 @@ def test_missing_data_are_answered_with_what_to_put_where(name, first, tmp_path)
     folder = "cifar10" if name == "cifar10_a" else name
     assert f"{tmp_path}/{first}" in message
     assert f"{tmp_path}/{folder}/{{train,test}}/<class>/<id>.png" in message
-    assert "data.download=true (from http" in message
+    assert "with --download (from http" in message
     assert "\n" not in message
 
 

@@ -187,7 +187,7 @@ def test_wrong_amounts_are_named(digits, amount, mode, words):
 
 
 def test_random_half_of_cifar_is_25000_images():
-    half = subset(numbered(50_000), 0.5, "random", seeded())
+    half = subset(numbered(50_000), 0.5, "random", seeded(), batch_size=64)
     assert len(half) == 25_000
     assert len(half.labels.unique()) == 25_000
     assert torch.equal(half.labels, half.labels.sort().values)
