@@ -138,7 +138,10 @@ def _compute_train(
     log = MetricsLog(paths.metrics, history)
     images = data.train.image_count
     bar = TrainingBar(phase.label, images * recipe.epochs, context.progress)
-    bar.skip(images * len(history))
+    done = images * len(history) + (
+        0 if known is None else known.values["step"] * recipe.batch_size
+    )
+    bar.skip(done)
 
     def on_epoch(row: dict[str, Any]) -> None:
         log.append(row)

@@ -110,34 +110,36 @@ def train(
     full = min(recipe.batch_size, data.train.image_count)
     step: Step = GraphedStep(eager, full) if graphs and device.type == "cuda" else eager
 
-    result = TrainResult(_resume(model, optimizer, hooks.checkpoints))
-    saved = time.monotonic()
-    random_forward = has_dropout(model)
-    for epoch in range(len(result.history), recipe.epochs):
-        started = time.monotonic()
-        if random_forward:
-            torch.manual_seed(derive_seed(seed, "dropout", epoch))
+    saver = _Saver(model, optimizer, meters, hooks)
+    history, first_step, before = saver.resume()
+    result = TrainResult(history)
+    for epoch in range(len(history), recipe.epochs):
+        saver.started = time.monotonic() - before
+        rate = learning_rate(recipe, epoch)
         for group in optimizer.param_groups:
-            group["lr"] = learning_rate(recipe, epoch)
-        row = _train_epoch(step, model, data.train, generator(seed, "order", epoch), meters, hooks)
-        if not math.isfinite(row["train_loss"]):
+            group["lr"] = rate
+        if first_step == 0:
+            meters.zero()
+        _run_steps(step, model, data.train, seed, epoch, first_step, hooks, saver, history)
+        first_step, before = 0, 0.0
+        loss, accuracy = meters.read(data.train.image_count)
+        if not math.isfinite(loss):
             raise RunFailedError(
-                f"the training loss is {row['train_loss']} in epoch {epoch + 1} of {recipe.epochs}"
+                f"the training loss is {loss} in epoch {epoch + 1} of {recipe.epochs}"
             )
         keeper.assert_kept()
-        row = {"epoch": epoch, "lr": learning_rate(recipe, epoch), **row}
+        row: Row = {"epoch": epoch, "lr": rate, "train_loss": loss, "train_accuracy": accuracy}
         last = epoch + 1 == recipe.epochs
         if last or (epoch + 1) % recipe.evaluate_every == 0:
             row |= _evaluate_all(model, data, precision)
-        row["seconds"] = time.monotonic() - started
-        result.history.append(row)
+        row["seconds"] = time.monotonic() - saver.started
+        history.append(row)
         if epoch in hooks.keep_epochs:
             hooks.keep(epoch, cpu_state(model))
-        if hooks.checkpoints is not None and (
-            last or time.monotonic() - saved >= hooks.checkpoint_seconds
-        ):
-            _save(model, optimizer, result.history, hooks.checkpoints)
-            saved = time.monotonic()
+        if last:
+            saver.save(history, 0)
+        else:
+            saver.save_if_due(history, 0)
         hooks.on_epoch(row)
     if not result.history:
         result.metrics = dict(_evaluate_all(model, data, precision))
@@ -146,23 +148,28 @@ def train(
     return result
 
 
-def _train_epoch(
+def _run_steps(
     step: Step,
     model: nn.Module,
     batches: Batches,
-    draw: torch.Generator,
-    meters: Meters,
+    seed: int,
+    epoch: int,
+    first_step: int,
     hooks: TrainHooks,
-) -> Row:
+    saver: _Saver,
+    history: list[Row],
+) -> None:
+    """Run the steps of one epoch, or what is left of them."""
     model.train()
-    meters.zero()
-    images_seen = 0
-    for images, labels in batches.epoch(draw):
+    random_forward = has_dropout(model)
+    order = generator(seed, "order", epoch)
+    steps = enumerate(batches.epoch(order, first_step=first_step), start=first_step)
+    for number, (images, labels) in steps:
+        if random_forward:
+            torch.manual_seed(derive_seed(seed, "dropout", epoch, number))
         step(images, labels)
-        images_seen += len(labels)
         hooks.on_step(len(labels))
-    loss, accuracy = meters.read(images_seen)
-    return {"train_loss": loss, "train_accuracy": accuracy}
+        saver.save_if_due(history, number + 1)
 
 
 def _evaluate_all(model: nn.Module, data: TrainData, precision: Precision) -> Row:
@@ -198,36 +205,83 @@ def cpu_state(model: nn.Module) -> dict[str, Tensor]:
     return {k: v.detach().cpu().contiguous().clone() for k, v in model.state_dict().items()}
 
 
-def _save(
-    model: nn.Module, optimizer: Optimizer, history: list[Row], store: CheckpointStore
-) -> None:
-    tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
-    for index, parameter in enumerate(model.parameters()):
-        for key, value in optimizer.state.get(parameter, {}).items():
-            if isinstance(value, Tensor):
-                tensors[f"optimizer/{index}/{key}"] = value
-    store.save(tensors, {"history": history})
+class _Saver:
+    """Writes checkpoints when they are due, in an epoch as well as behind one, and reads them.
+
+    Args:
+        model: what is trained.
+        optimizer: its optimiser.
+        meters: the sums of the running epoch.
+        hooks: where checkpoints are, and how often.
+
+    Attributes:
+        started: when the running epoch began, on the monotonic clock.
+    """
+
+    def __init__(
+        self, model: nn.Module, optimizer: Optimizer, meters: Meters, hooks: TrainHooks
+    ) -> None:
+        self._model = model
+        self._optimizer = optimizer
+        self._meters = meters
+        self._store = hooks.checkpoints
+        self._pause = hooks.checkpoint_seconds
+        self._saved = time.monotonic()
+        self.started = self._saved
+
+    def save_if_due(self, history: list[Row], step: int) -> None:
+        """Save if the last checkpoint is old enough; only then is the device waited for."""
+        if time.monotonic() - self._saved >= self._pause:
+            self.save(history, step)
+
+    def save(self, history: list[Row], step: int) -> None:
+        """Write a checkpoint of the finished epochs and of ``step`` steps of the next."""
+        if self._store is None:
+            return
+        tensors = {f"model/{name}": value for name, value in self._model.state_dict().items()}
+        for index, parameter in enumerate(self._model.parameters()):
+            for key, value in self._optimizer.state.get(parameter, {}).items():
+                if isinstance(value, Tensor):
+                    tensors[f"optimizer/{index}/{key}"] = value
+        tensors |= {"meters/loss": self._meters.loss, "meters/correct": self._meters.correct}
+        values: dict[str, Any] = {"history": history, "step": step}
+        if step:
+            values["elapsed"] = time.monotonic() - self.started
+        self._store.save(tensors, values)
+        self._saved = time.monotonic()
+
+    @torch.no_grad()
+    def resume(self) -> tuple[list[Row], int, float]:
+        """Load the newest checkpoint.
+
+        Returns:
+            The finished epochs, the steps done of the next one, and the seconds they took.
+        """
+        found = self._store.load() if self._store is not None else None
+        if found is None:
+            return [], 0, 0.0
+        state = self._model.state_dict()
+        parameters = list(self._model.parameters())
+        meters = {"loss": self._meters.loss, "correct": self._meters.correct}
+        for name, value in found.tensors.items():
+            kind, _, rest = name.partition("/")
+            if kind == "model":
+                state[rest].copy_(value)
+            elif kind == "meters":
+                meters[rest].copy_(value)
+            else:
+                index, _, key = rest.partition("/")
+                parameter = parameters[int(index)]
+                self._optimizer.state[parameter][key] = _laid_out_like(parameter, value)
+        values = found.values
+        return list(values["history"]), int(values["step"]), float(values.get("elapsed", 0.0))
 
 
-@torch.no_grad()
-def _resume(model: nn.Module, optimizer: Optimizer, store: CheckpointStore | None) -> list[Row]:
-    found = store.load() if store is not None else None
-    if found is None:
-        return []
-    state = model.state_dict()
-    parameters = list(model.parameters())
-    for name, value in found.tensors.items():
-        kind, _, rest = name.partition("/")
-        if kind == "model":
-            state[rest].copy_(value)
-        else:
-            index, _, key = rest.partition("/")
-            parameter = parameters[int(index)]
-            # Memory layout decides the order of sums: momentum gets that of its weight.
-            like = (
-                torch.empty_like(parameter)
-                if value.shape == parameter.shape
-                else (torch.empty(value.shape, dtype=value.dtype, device=parameter.device))
-            )
-            optimizer.state[parameter][key] = like.copy_(value)
-    return list(found.values["history"])
+def _laid_out_like(parameter: Tensor, value: Tensor) -> Tensor:
+    """Return an optimiser's tensor on the parameter's device and, if it fits, in its layout.
+
+    The memory layout decides the order in which elements are visited, and so the last bits.
+    """
+    if value.shape == parameter.shape:
+        return torch.empty_like(parameter, requires_grad=False).copy_(value)
+    return value.to(parameter.device)
