@@ -1,4 +1,4 @@
-"""A config is frozen; a mistake in it ends in one line that says where it is and what is allowed."""
+"""A config is frozen; a mistake in it ends in one line: where it is, and what is allowed."""
 
 import pytest
 from pydantic import ValidationError
