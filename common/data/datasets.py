@@ -116,9 +116,9 @@ class Dataset:
 def split_counts(train: Split, validation: Split | None, test: Split) -> dict[str, int]:
     """Return the counts as they stand in a fingerprint."""
     return {
-        "train": len(train),
-        "validation": 0 if validation is None else len(validation),
-        "test": len(test),
+        "train_images": len(train),
+        "validation_images": 0 if validation is None else len(validation),
+        "test_images": len(test),
     }
 
 

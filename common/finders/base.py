@@ -81,7 +81,7 @@ class ScoringData:
     def balanced(self, per_class: int, generator: torch.Generator) -> Batch:
         """Return ``per_class`` random augmented images of every class, sorted by class."""
         indices = balanced_batch(self.split, per_class, self.num_classes, generator)
-        return self.batches(self.split).at(indices, generator)
+        return self._at(indices, generator)
 
     def minibatch(self, size: int, generator: torch.Generator) -> Batch:
         """Return ``size`` random augmented images, as one step of training would see them."""
@@ -89,8 +89,11 @@ class ScoringData:
             raise UserError(
                 f"find.batch_size: {size} is more than the {len(self.split)} training images"
             )
-        indices = torch.randperm(len(self.split), generator=generator)[:size]
-        return self.batches(self.split).at(indices, generator)
+        return self._at(torch.randperm(len(self.split), generator=generator)[:size], generator)
+
+    def _at(self, indices: Tensor, generator: torch.Generator) -> Batch:
+        chosen = self.batches(self.split.select(indices))
+        return chosen.at(torch.arange(len(indices)), generator)
 
 
 def corrupt(

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from common.data import Batches
+from common.training.convolution import fast_convolutions
 from common.training.precision import Precision, autocast
 from common.training.step import Meters
 
@@ -28,8 +29,9 @@ def evaluate(
     model.eval()
     meters = Meters(batches.device)
     images_seen = 0
+    convolutions = fast_convolutions(model, batches.device, precision)
     for images, labels in batches.sequential(EVALUATION_BATCH):
-        with autocast(precision, batches.device):
+        with autocast(precision, batches.device), convolutions:
             logits = model(images)
         meters.add(F.cross_entropy(logits.float(), labels), logits, labels)
         images_seen += len(labels)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from common.training.convolution import fast_convolutions
 from common.training.optimizer import MaskKeeper
 from common.training.precision import Precision, autocast
 
@@ -60,10 +61,11 @@ class EagerStep:
         self.meters = meters
         self.precision = precision
         self.label_smoothing = label_smoothing
+        self.convolutions = fast_convolutions(model, meters.loss.device, precision)
 
     def forward_backward(self, images: Tensor, labels: Tensor) -> None:
         """Compute the gradients of the mean loss and add to the meters."""
-        with autocast(self.precision, images.device):
+        with autocast(self.precision, images.device), self.convolutions:
             logits = self.model(images)
         loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)
         loss.backward()

@@ -56,7 +56,11 @@ def test_an_incomplete_set_says_so(root):
     fingerprint = load_dataset("cifar10", root).fingerprint
     assert fingerprint["complete"] is False
     assert fingerprint["note"] == "20 of 50,000 training images; 20 of 10,000 test images"
-    assert (fingerprint["train"], fingerprint["validation"], fingerprint["test"]) == (20, 0, 20)
+    assert (
+        fingerprint["train_images"],
+        fingerprint["validation_images"],
+        fingerprint["test_images"],
+    ) == (20, 0, 20)
     assert fingerprint["source"] == "png image folder"
     assert fingerprint["shape"] == [3, 32, 32]
     assert len(fingerprint["sha256"]) == 64

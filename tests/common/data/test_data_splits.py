@@ -47,9 +47,9 @@ def test_digits_are_split_for_good(digits):
     assert fingerprint == {
         "name": "digits",
         "source": "embedded",
-        "train": 1000,
-        "validation": 197,
-        "test": 600,
+        "train_images": 1000,
+        "validation_images": 197,
+        "test_images": 600,
         "shape": [1, 16, 16],
         "sha256": "71b59ff8e7ad1d2adb657cd28f019c8b08debc4de8e5321379718c89a8b090f0",
         "complete": True,
@@ -98,7 +98,7 @@ def test_digit_halves_share_the_other_splits(digits):
     assert torch.equal(first.test.images, digits.test.images)
     assert torch.equal(second.validation.labels, digits.validation.labels)
     assert first.fingerprint["name"] == first.name == "digits_a"
-    assert first.fingerprint["train"] == len(first.train)
+    assert first.fingerprint["train_images"] == len(first.train)
     hashes = {data.fingerprint["sha256"] for data in (digits, first, second)}
     assert len(hashes) == 3
 
@@ -155,10 +155,10 @@ def test_test_images_can_be_held_out(digits):
 
 def test_the_fingerprint_follows_the_counts_and_keeps_the_content(digits):
     data = hold_out(digits, 100, "random", seeded())
-    expected = digits.fingerprint | {"train": 900, "validation": 297}
+    expected = digits.fingerprint | {"train_images": 900, "validation_images": 297}
     assert data.fingerprint == expected
-    assert digits.fingerprint["train"] == 1000
-    assert merge_validation(digits).fingerprint["validation"] == 0
+    assert digits.fingerprint["train_images"] == 1000
+    assert merge_validation(digits).fingerprint["validation_images"] == 0
 
 
 def test_nothing_held_out_changes_nothing(digits):
