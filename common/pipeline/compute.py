@@ -71,6 +71,8 @@ def compute_phase(phase: Phase, context: Context) -> bool:
         if is_done(phase, context):
             return False
         paths.done.unlink(missing_ok=True)
+        for partial in paths.root.glob("*.tmp"):  # what a kill in the middle of a save left
+            partial.unlink()
         write_atomically(paths.description, _pretty(phase.description()))
         prepare_device(context.torch_device, context.threads)
         started = time.monotonic()
@@ -133,6 +135,7 @@ def _compute_train(
         masks = ticket.masks
     data = training_data(setting.data, dataset, recipe.batch_size, context)
     store = CheckpointStore(paths.root)
+    _restart_for_copies(phase, paths, store)
     known = store.load()
     history = [] if known is None else list(known.values["history"])
     log = MetricsLog(paths.metrics, history)
@@ -155,7 +158,7 @@ def _compute_train(
         on_epoch=on_epoch,
         on_step=bar.step,
         keep=keep,
-        keep_epochs=_missing_copies(phase, paths, history),
+        keep_epochs=phase.keep_epochs,
         checkpoints=store,
         checkpoint_seconds=context.checkpoint_seconds,
     )
@@ -179,12 +182,16 @@ def _compute_train(
     return {"metrics": result.metrics, "history": result.history, "seconds": seconds}
 
 
-def _missing_copies(phase: Phase, paths: PhasePaths, history: list[Any]) -> tuple[int, ...]:
-    """Return the copies to keep; drop the checkpoints if one of them lies behind us already."""
-    missing = [epoch for epoch in phase.keep_epochs if not paths.kept(epoch).exists()]
-    if any(epoch < len(history) for epoch in missing):
-        CheckpointStore(paths.root).clear()
-    return phase.keep_epochs
+def _restart_for_copies(phase: Phase, paths: PhasePaths, store: CheckpointStore) -> None:
+    """Drop the checkpoints if a copy that is asked for lies behind them: start from the beginning.
+
+    It happens where an interrupted training is continued for a run that rewinds to an epoch which
+    the run before did not need.
+    """
+    known = store.load()
+    epochs = 0 if known is None else len(known.values["history"])
+    if any(epoch < epochs and not paths.kept(epoch).exists() for epoch in phase.keep_epochs):
+        store.clear()
 
 
 def _compute_find(
@@ -256,6 +263,8 @@ def _save_ticket(
     Ticket(ticket.masks, ticket.weights, meta).save(paths.ticket)
     mirror.summarise({"sparsity": report["sparsity"]})
     mirror.add_ticket(paths.ticket, meta)
+    # Results are written with sorted keys; readers want the layers in the network's order.
+    report["layer_order"] = list(ticket.masks)
     return {"ticket": report, "metrics": {}, "seconds": time.monotonic() - started}
 
 
