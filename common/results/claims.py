@@ -1,0 +1,268 @@
+"""Deciding claims: differences paired by seed, their t-intervals, and the verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from common.results.cells import by_seed, finished, require_columns, select
+from common.results.naming import ordered_keys
+from common.results.spec import Claim, Comparison, Paper, Selector
+from common.results.statistics import Summary, summarise
+
+HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
+NOT_RUN, NOT_EVALUATED = "not run", "not evaluated"
+VERDICTS = (HOLDS, FAILS, OPEN, NOT_RUN, NOT_EVALUATED)
+_DIGITS = 9  # comparing after rounding: 0.02 + 0.28 must not pass a margin of 0.3 by 5e-17
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """One comparison in one cell.
+
+    ``summary`` is that of the differences left - right over the common seeds, its interval no
+    narrower than one test image on either side; ``left`` and ``right`` are the sides' means over
+    these seeds. ``reason`` says why a cell is not decided, or what to know of its numbers.
+    """
+
+    comparison: int
+    cell: Mapping[str, object]
+    verdict: str
+    reason: str
+    summary: Summary
+    left: float
+    right: float
+    seeds: tuple[int, ...]
+    test_images: float
+
+
+@dataclass(frozen=True)
+class ClaimResult:
+    """A claim's verdict in one protocol and the cells it follows from."""
+
+    claim: Claim
+    protocol: str
+    verdict: str
+    cells: tuple[CellResult, ...]
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Return how many cells have each verdict, in a fixed order, without zeros."""
+        found = Counter(cell.verdict for cell in self.cells)
+        return {verdict: found[verdict] for verdict in VERDICTS if found[verdict]}
+
+
+def evaluate(paper: Paper, frame: pd.DataFrame, protocol: str) -> list[ClaimResult]:
+    """Decide every claim of a paper from the runs of one protocol."""
+    runs = frame[frame["protocol"] == protocol]
+    return [evaluate_claim(paper, claim, runs, protocol) for claim in paper.claims]
+
+
+def evaluate_claim(paper: Paper, claim: Claim, runs: pd.DataFrame, protocol: str) -> ClaimResult:
+    """Decide one claim.
+
+    It holds where every evaluated cell holds, does not hold where any cell does not, and is
+    inconclusive otherwise. Without an evaluated cell it is not run; in a protocol that the claim
+    does not admit it is not evaluated.
+    """
+    if claim.protocols is not None and protocol not in claim.protocols:
+        return ClaimResult(claim, protocol, NOT_EVALUATED, ())
+    cells: list[CellResult] = []
+    for number, comparison in enumerate(claim.comparisons):
+        what = f"claim {claim.id!r} of {paper.name!r}"
+        cells += _compare(paper, comparison, number, runs, what)
+    verdicts = {cell.verdict for cell in cells} - {NOT_RUN}
+    if not verdicts:
+        verdict = NOT_RUN
+    elif FAILS in verdicts:
+        verdict = FAILS
+    else:
+        verdict = HOLDS if verdicts == {HOLDS} else OPEN
+    return ClaimResult(claim, protocol, verdict, tuple(cells))
+
+
+def decide(summary: Summary, relation: str, margin: float) -> str:
+    """Return the verdict of an interval: holds, does not hold or inconclusive.
+
+    Touching a bound decides nothing: ``greater`` holds where low > margin and does not hold where
+    high < margin; ``not_worse`` has -margin in the place of margin; ``equivalent`` holds where the
+    interval lies inside (-margin, margin) and does not hold where it lies outside it.
+    """
+    if summary.n < 2:
+        return OPEN
+    low, high = round(summary.low, _DIGITS), round(summary.high, _DIGITS)
+    if relation == "equivalent":
+        if -margin < low and high < margin:
+            return HOLDS
+        return FAILS if low > margin or high < -margin else OPEN
+    bound = margin if relation == "greater" else -margin
+    if low > bound:
+        return HOLDS
+    return FAILS if high < bound else OPEN
+
+
+def rule(comparison: Comparison) -> str:
+    """Return the sentence of the rule that decides a comparison."""
+    unit = " points" if comparison.metric.endswith("accuracy") else ""
+    margin = f"{comparison.margin:g}{unit}"
+    start = "The 95 % t-interval of left - right, paired by seed,"
+    if comparison.relation == "equivalent":
+        return (
+            f"{start} inside ±{margin}: holds; outside it: does not hold; otherwise inconclusive."
+        )
+    bound = margin if comparison.relation == "greater" or not comparison.margin else f"-{margin}"
+    return f"{start} above {bound}: holds; below {bound}: does not hold; otherwise inconclusive."
+
+
+@dataclass(frozen=True)
+class _Runs:
+    """What to know of the runs of one side in one cell."""
+
+    finished: int = 0
+    failed: int = 0
+    configurations: int = 0
+    test_images: float = math.nan
+
+
+@dataclass(frozen=True)
+class _Side:
+    """The runs of one selector; ``keys`` are those cell columns that it leaves open."""
+
+    name: str
+    keys: tuple[str, ...]
+    runs: pd.DataFrame
+    values: pd.DataFrame
+    counts: Mapping[tuple, _Runs]
+
+    def of(self, cell: Mapping[str, object]) -> _Runs:
+        """Return what to know of the runs that bear on a cell."""
+        return self.counts.get(_key(cell[name] for name in self.keys), _Runs())
+
+
+def _side(
+    name: str, runs: pd.DataFrame, selector: Selector, keys: Sequence[str], metric: str, what: str
+) -> _Side:
+    """Collect the runs of one selector and their metric: columns ``keys``, seed, value.
+
+    A seed of a cell counts only if none of its runs is missing that other seeds have, for a mean
+    over some of the runs is no match for a mean over all.
+    """
+    chosen = select(runs, selector, what)
+    values = by_seed(chosen, keys, metric)
+    most = values["runs"].max()
+    if keys:
+        most = values.groupby(list(keys), dropna=False)["runs"].transform("max")
+    values = values[values["runs"] == most].drop(columns="runs")
+    return _Side(name, tuple(keys), chosen, values, _count(chosen, keys, metric))
+
+
+def _count(runs: pd.DataFrame, keys: Sequence[str], metric: str) -> dict[tuple, _Runs]:
+    """Count the runs of every cell."""
+    usable = finished(runs, metric)
+    marked = runs.assign(
+        finished=runs.index.isin(usable.index),
+        failed=runs["status"] == "failed",
+        configuration=runs["config_hash"].where(runs.index.isin(usable.index)),
+    )
+    by = list(keys) if keys else [pd.Series(0, index=runs.index)]
+    table = marked.groupby(by, dropna=False, sort=False).agg(
+        finished=("finished", "sum"),
+        failed=("failed", "sum"),
+        configurations=("configuration", "nunique"),
+        test_images=("test_images", "min"),
+    )
+    rows = table.index.to_frame().itertuples(index=False, name=None) if keys else [()]
+    counts = table.itertuples(index=False, name=None)
+    return {
+        _key(row): _Runs(int(done), int(failed), int(configurations), float(images))
+        for row, (done, failed, configurations, images) in zip(rows, counts, strict=True)
+    }
+
+
+def _compare(
+    paper: Paper, comparison: Comparison, number: int, runs: pd.DataFrame, what: str
+) -> list[CellResult]:
+    """Evaluate one comparison in all of its cells."""
+    require_columns(runs, comparison.over, what)
+    sides: list[_Side] = []
+
+    def add(name: str, selector: Selector, keys: Sequence[str]) -> _Side:
+        sides.append(_side(name, runs, selector, keys, comparison.metric, what))
+        return sides[-1]
+
+    def values(name: str, selector: Selector, minus: Selector | None, keys: list[str]) -> _Side:
+        """Add a side and what is taken from it; return the side with the differences."""
+        side = add(name, selector, keys)
+        if minus is None:
+            return side
+        taken = add(f"{name} minus", minus, [key for key in keys if key not in minus])
+        both = side.values.merge(taken.values, on=[*taken.keys, "seed"], suffixes=("", "_minus"))
+        both["value"] -= both["value_minus"]
+        return replace(side, values=both.drop(columns="value_minus"))
+
+    over, right = list(comparison.over), comparison.right
+    left = values("left", comparison.left, comparison.left_minus, over)
+    joined = left.values.rename(columns={"value": "left"})
+    cells = left.runs[over].drop_duplicates()
+    if isinstance(right, Mapping):
+        matched = [key for key in over if key not in right]
+        other = values("right", right, comparison.right_minus, matched)
+        joined = joined.merge(
+            other.values.rename(columns={"value": "right"}), on=[*matched, "seed"]
+        )
+        if matched == over:
+            # A cell that only the right side has counts if the left side could have had it.
+            open_to_left = {k: v for k, v in comparison.left.items() if k in over}
+            more = select(other.runs, open_to_left, what)[over]
+            cells = pd.concat([cells, more]).drop_duplicates()
+    else:
+        joined = joined.assign(right=float(right))
+    pairs: dict[tuple, list[tuple[int, float, float]]] = {}
+    joined = joined.sort_values("seed", kind="stable")
+    for *where, seed, a, b in joined[[*over, "seed", "left", "right"]].itertuples(
+        index=False, name=None
+    ):
+        pairs.setdefault(_key(where), []).append((int(seed), float(a), float(b)))
+    results = []
+    for key in ordered_keys(paper, over, cells) if over else [()]:
+        cell = dict(zip(over, key))
+        counts = {side.name: side.of(cell) for side in sides}
+        results.append(_result(comparison, number, cell, pairs.get(_key(key), []), counts))
+    return results
+
+
+def _result(
+    comparison: Comparison,
+    number: int,
+    cell: dict[str, object],
+    pairs: Sequence[tuple[int, float, float]],
+    counts: Mapping[str, _Runs],
+) -> CellResult:
+    """Summarise and decide one cell from its pairs (seed, left, right) and the runs behind."""
+    sizes = [runs.test_images for runs in counts.values() if not math.isnan(runs.test_images)]
+    images = min(sizes, default=math.nan)
+    floor = 100.0 / images if sizes and comparison.metric.endswith("accuracy") else 0.0
+    summary = summarise([left - right for _, left, right in pairs], least_half_width=floor)
+    missing = [name for name, runs in counts.items() if not runs.finished]
+    notes = [f"no finished run on the {name} side" for name in missing]
+    if not missing and summary.n < 2:
+        notes.append("only one seed in common" if summary.n else "no seed in common")
+    for name, runs in counts.items():
+        notes += [f"{runs.failed} failed on the {name} side"] if runs.failed else []
+        several = runs.configurations
+        notes += [f"{several} configurations averaged on the {name} side"] if several > 1 else []
+    verdict = NOT_RUN if missing else decide(summary, comparison.relation, comparison.margin)
+    left, right = (summarise([pair[side] for pair in pairs]).mean for side in (1, 2))
+    seeds = tuple(seed for seed, _, _ in pairs)
+    reason = "; ".join(notes)
+    return CellResult(number, cell, verdict, reason, summary, left, right, seeds, images)
+
+
+def _key(values: Iterable[Any]) -> tuple:
+    """Return a dictionary key in which missing values are equal."""
+    return tuple(None if pd.isna(value) else value for value in values)

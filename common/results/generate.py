@@ -1,0 +1,127 @@
+"""Making all tables, plots, claims and the index from the records."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from common.errors import unknown_name
+from common.results.claim_files import write_claims
+from common.results.claims import evaluate
+from common.results.formats import table_latex, table_markdown, write_csv, write_text
+from common.results.index import Entry, index_markdown
+from common.results.plots.layout import Request
+from common.results.plots.registry import draw
+from common.results.plots.style import save
+from common.results.records import load_records, records_frame
+from common.results.reported import comparison, load_reported
+from common.results.spec import PAPER_PROTOCOL, Paper, config_columns
+from common.results.tables import build_table
+
+
+def generate(papers: Mapping[str, Paper], root: Path, only: str | None = None) -> list[Path]:
+    """Write everything that follows from ``root/records``.
+
+    Args:
+        papers: the papers by name. Records of other papers are left alone.
+        root: the results folder.
+        only: the one paper whose files are made; the index always covers all.
+
+    Returns:
+        The files written, in order. Tables, plots and claims of these papers that records no
+        longer give are removed.
+
+    Raises:
+        UserError: a record, a reported number or a paper's description is wrong.
+    """
+    if only is not None and only not in papers:
+        raise unknown_name("--paper", only, papers)
+    chosen = [name for name in papers if only in (None, name)]
+    records = [record for record in load_records(root / "records") if record["paper"] in papers]
+    frame = records_frame(records, config_columns(papers.values()))
+    entries, written = [], []
+    for name, paper in papers.items():
+        mine = frame[frame["paper"] == name].reset_index(drop=True)
+        reported = load_reported(paper)
+        compared = comparison(mine, reported)
+        protocols = _protocols(mine)
+        verdicts = {protocol: evaluate(paper, mine, protocol) for protocol in protocols}
+        count = int((compared["status"] == "compared").sum())
+        entries.append(Entry(paper, mine, verdicts, count, len(reported)))
+        if name not in chosen:
+            continue
+        files = _write_tables(root, paper, mine, reported, compared)
+        files += _write_plots(root, paper, mine, reported)
+        for protocol, results in verdicts.items():
+            stem = root / "claims" / f"{name}_{protocol}"
+            write_claims(stem, paper, protocol, results)
+            files += [stem.with_name(f"{stem.name}.{ending}") for ending in ("json", "csv", "md")]
+        _remove_stale(root, name, files, papers)
+        written += files
+    write_text(root / "README.md", index_markdown(root, entries))
+    return [*written, root / "README.md"]
+
+
+def _protocols(frame: pd.DataFrame) -> list[str]:
+    """Return the paper's own protocol (run or not), then those that have records."""
+    return [PAPER_PROTOCOL, *sorted(set(frame["protocol"]) - {PAPER_PROTOCOL})]
+
+
+def _write_tables(
+    root: Path,
+    paper: Paper,
+    frame: pd.DataFrame,
+    reported: pd.DataFrame,
+    compared: pd.DataFrame,
+) -> list[Path]:
+    """Write the tables of all protocols, the list of runs and the comparison."""
+    folder = root / "tables" / paper.name
+    files = [folder / "runs.csv"]
+    write_csv(files[0], frame.drop(columns="layer_densities"))
+    if len(reported):
+        files.append(folder / "comparison_paper.csv")
+        write_csv(files[-1], compared)
+    for table in paper.tables:
+        for protocol in _protocols(frame):
+            built = build_table(paper, table, protocol, frame, reported)
+            if built is None:
+                continue
+            stem = f"{table.name}_{protocol}"
+            paths = [folder / f"{stem}.{ending}" for ending in ("csv", "md", "tex")]
+            write_csv(paths[0], built.cells)
+            write_text(paths[1], table_markdown(built.layout))
+            write_text(paths[2], table_latex(built.layout, f"{paper.name}:{stem}"))
+            files += paths
+    return files
+
+
+def _write_plots(
+    root: Path, paper: Paper, frame: pd.DataFrame, reported: pd.DataFrame
+) -> list[Path]:
+    """Write the plots of all protocols."""
+    files = []
+    for plot in paper.plots:
+        for protocol in _protocols(frame):
+            figure = draw(Request(paper, plot, protocol, frame, reported))
+            if figure is None:
+                continue
+            stem = root / "plots" / paper.name / f"{plot.name}_{protocol}"
+            save(figure, stem)
+            files += [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
+    return files
+
+
+def _remove_stale(root: Path, name: str, files: list[Path], papers: Mapping[str, Paper]) -> None:
+    """Remove a paper's tables, plots and claims that were not written this time."""
+    found: list[Path] = []
+    for folder, endings in (("tables", ("csv", "md", "tex")), ("plots", ("png", "svg"))):
+        for ending in endings:
+            found += (root / folder / name).glob(f"*.{ending}")
+    others = [f"{other}_" for other in papers if other.startswith(f"{name}_")]
+    for ending in ("json", "csv", "md"):
+        claims = (root / "claims").glob(f"{name}_*.{ending}")
+        found += [path for path in claims if not path.name.startswith(tuple(others))]
+    for path in sorted(set(found) - set(files)):
+        path.unlink()

@@ -1,0 +1,113 @@
+"""The index of all results: ``results/README.md``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from common.results.claim_files import summary_line
+from common.results.claims import ClaimResult
+from common.results.formats import escape_markdown, markdown_table
+from common.results.spec import Paper
+
+_START = """# Results
+
+This page and everything below `tables/`, `plots/` and `claims/` is made by
+`python -m common.results` from the records in `records/` (one JSON file a finished run) and the
+papers' `reported.csv`. Edits are overwritten; the same records give the same bytes.
+
+- `records/<paper>/<experiment>/<config hash>-s<seed>.json`: one run each, the only source.
+- `tables/<paper>/`: every table as CSV, Markdown and LaTeX, one a protocol; `runs.csv` lists all
+  runs, `comparison_paper.csv` every reported number with ours or why there is none.
+- `plots/<paper>/`: every plot as PNG and SVG, one a protocol.
+- `claims/<paper>_<protocol>`: the verdicts and the numbers that decided them.
+
+Only the protocol `paper` is the papers' own. Numbers of other protocols are never set beside
+reported ones.
+"""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What the index says of one paper: its runs, its verdicts by protocol, what is compared."""
+
+    paper: Paper
+    frame: pd.DataFrame
+    verdicts: Mapping[str, Sequence[ClaimResult]]
+    compared: int
+    reported: int
+
+
+def index_markdown(root: Path, entries: Sequence[Entry]) -> str:
+    """Return the text of the index; it links those files that are there below ``root``."""
+    rows = []
+    for entry in entries:
+        for protocol, results in entry.verdicts.items():
+            runs = entry.frame[entry.frame["protocol"] == protocol]
+            failed = int((runs["status"] == "failed").sum())
+            done = str(len(runs) - failed)
+            time = duration(float(runs["seconds"].sum()))
+            names = [entry.paper.name, protocol, done, str(failed), time, summary_line(results)]
+            rows.append(names)
+    header = ["paper", "protocol", "finished runs", "failed", "run time", "claims"]
+    total = duration(sum(float(entry.frame["seconds"].sum()) for entry in entries))
+    parts = [
+        _START,
+        markdown_table(header, rows, 2),
+        f"Run time of all runs: {total}; work that runs share is counted in each.\n",
+    ]
+    parts += [_section(root, entry) for entry in entries]
+    return "\n".join(parts)
+
+
+def _section(root: Path, entry: Entry) -> str:
+    """Return the part on one paper."""
+    paper = entry.paper
+    source = f" (arXiv:{paper.arxiv})" if paper.arxiv else ""
+    lines = [f"## {paper.name}\n", f"{escape_markdown(paper.title)}{source}.\n"]
+    if paper.notes:
+        lines.append(f"{paper.notes.strip()}\n")
+    devices = sorted({device for device in entry.frame["device"] if device})
+    if devices:
+        lines.append(f"Run on: {', '.join(devices)}.\n")
+    if entry.reported:
+        count = f"{entry.compared:,} of {entry.reported:,}"
+        lines.append(f"Reported numbers that runs of the paper's protocol stand beside: {count}.\n")
+    tables, plots = f"tables/{paper.name}", f"plots/{paper.name}"
+    items = []
+    for table in paper.tables:
+        stems = [f"{tables}/{table.name}_{protocol}" for protocol in entry.verdicts]
+        items.append((table.title, _links(root, stems, ("md", "csv", "tex"))))
+    for plot in paper.plots:
+        stems = [f"{plots}/{plot.name}_{protocol}" for protocol in entry.verdicts]
+        items.append((plot.title, _links(root, stems, ("png", "svg"))))
+    stems = [f"claims/{paper.name}_{protocol}" for protocol in entry.verdicts]
+    items.append(("Claims", _links(root, stems, ("md", "csv", "json"))))
+    items.append(("All runs", _links(root, [f"{tables}/runs"], ("csv",))))
+    items.append(("Reported numbers", _links(root, [f"{tables}/comparison_paper"], ("csv",))))
+    lines.append("".join(f"- {escape_markdown(text)}: {links}\n" for text, links in items if links))
+    return "\n".join(lines)
+
+
+def _links(root: Path, stems: Sequence[str], endings: Sequence[str]) -> str:
+    """Return links to those files that are there."""
+    parts = []
+    for stem in stems:
+        there = [e for e in endings if (root / f"{stem}.{e}").is_file()]
+        if there:
+            links = ", ".join(f"[{ending}]({stem}.{ending})" for ending in there)
+            parts.append(f"`{Path(stem).name}` ({links})")
+    return "; ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return a duration as ``3 h 20 min``, ``12 min`` or ``45 s``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes = round(seconds / 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours:,} h {minutes} min" if hours else f"{minutes} min"

@@ -1,0 +1,1 @@
+"""Plots of the results, drawn with Matplotlib's Agg back end; equal input gives equal files."""

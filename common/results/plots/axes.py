@@ -1,0 +1,111 @@
+"""The axes of plots against sparsity: which values they span and where their ticks are."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.gridspec import SubplotSpec
+
+_LEAST_DENSITY = 1e-6
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The y axis: values below ``low`` are drawn at the foot with their value beside them."""
+
+    low: float
+    high: float
+
+
+def axis_limits(
+    heights: Sequence[float], intervals: Sequence[tuple[float, float, float]], percent: bool
+) -> Limits:
+    """Return limits that show the differences between the bulk of the points.
+
+    A few values far below all others (collapsed networks) would flatten every curve; where a gap
+    of more than ten points and one and a half times the others' range sets them apart, the axis
+    ends above them.
+
+    Args:
+        heights: every value that has a mark.
+        intervals: (low, mean, high) of the marks that have an interval.
+        percent: the values are percentages; others are never set apart.
+    """
+    values, start = sorted(heights), 0
+    for i in range(1, (len(values) + 1) // 2):
+        gap, span = values[i] - values[i - 1], values[-1] - values[i]
+        if percent and gap > max(10.0, 1.5 * span):
+            start = i
+    low, high = values[start], values[-1]
+    span = max(high - low, 1.0 if percent else 1e-9)
+    kept = [part for part in intervals if part[1] >= low and not math.isnan(part[0])]
+    ends = [bound for part in kept for bound in (part[0], part[2])]
+    low_end = max(min([low, *ends]), low - 0.5 * span)
+    high_end = min(max([high, *ends]), high + 0.5 * span)
+    pad = 0.06 * (high_end - low_end) or 0.5
+    foot = 0.16 * (high_end - low_end) if start else 0.0
+    return Limits(low_end - pad - foot, high_end + pad)
+
+
+def at_foot(
+    values: np.ndarray, x: np.ndarray, limits: Limits, feet: dict[float, int], axes: Axes
+) -> np.ndarray:
+    """Return where to draw values: those below the axis at its foot, their value beside them."""
+    heights = values.astype(float).copy()
+    span = limits.high - limits.low
+    for i, value in enumerate(values):
+        if value >= limits.low:
+            continue
+        column = round(math.log10(x[i]), 1)
+        level = feet[column] = feet.get(column, -1) + 1
+        heights[i] = limits.low + span * (0.03 + 0.11 * level)
+        axes.annotate(
+            f"{value:.1f} ↓",
+            (x[i], heights[i]),
+            xytext=(0, 5),
+            textcoords="offset points",
+            ha="center",
+            va="bottom",
+            fontsize=7,
+            bbox={"facecolor": "white", "alpha": 0.8, "lw": 0, "pad": 0.6},
+            zorder=7,
+            gid="below",
+        )
+    return heights
+
+
+def remaining(sparsity: pd.Series) -> np.ndarray:
+    """Return the weights that remain, in percent."""
+    return 100 * np.maximum(1 - sparsity.to_numpy(dtype=float), _LEAST_DENSITY)
+
+
+def sparsity_axis(axes: Axes, densities: Sequence[float]) -> None:
+    """Make x the remaining weights, falling to the right, with ticks where there are points."""
+    axes.set_xscale("log")
+    most, least = densities[0], densities[-1]
+    room = max(math.log10(most / least), 0.3)
+    axes.set_xlim(most * 10 ** (0.07 * room), least / 10 ** (0.07 * room))
+    ticks: list[float] = [least]
+    for density in sorted(densities):
+        if math.log10(density / ticks[-1]) >= 0.145 * room:
+            ticks.append(density)
+    axes.set_xticks(ticks, [f"{round(1 - d / 100, 5):g}\n{d:.3g} %" for d in ticks])
+    axes.set_xticks([], minor=True)
+
+
+def place(axes: Axes) -> SubplotSpec:
+    """Return where in its grid an axes is."""
+    spec = axes.get_subplotspec()
+    assert spec is not None
+    return spec
+
+
+def is_below(axes: Axes, other: Axes) -> bool:
+    """Return whether an axes is in the same column as another, further down."""
+    mine, theirs = place(axes), place(other)
+    return mine.colspan.start == theirs.colspan.start and mine.rowspan.start > theirs.rowspan.start

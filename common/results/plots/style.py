@@ -1,0 +1,104 @@
+"""How plots look, and how they are written so that the same figure gives the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.style
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
+from matplotlib.figure import Figure
+
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
+"""Okabe and Ito's colours in an order of falling contrast; ochre stands in for their yellow."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
+DASHES: tuple[Any, ...] = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
+GREY = "#666666"
+DOTS_PER_INCH = 150
+
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 9.0,
+    "axes.titlesize": 9.5,
+    "axes.labelsize": 9.0,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": "#DDDDDD",
+    "grid.linewidth": 0.6,
+    "xtick.labelsize": 8.0,
+    "ytick.labelsize": 8.0,
+    "legend.fontsize": 8.5,
+    "legend.frameon": False,
+    "lines.linewidth": 1.5,
+    "lines.markersize": 5.5,
+    "errorbar.capsize": 2.5,
+    "svg.hashsalt": "results",
+    "svg.fonttype": "path",
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, marker and dashes of one line."""
+
+    colour: str
+    marker: str
+    dashes: Any
+
+
+def looks(values: Sequence[Any]) -> dict[Any, Look]:
+    """Give every value its own look; the first eight differ in colour and in marker."""
+    return {
+        value: Look(
+            COLOURS[i % len(COLOURS)],
+            MARKERS[(i + i // len(COLOURS)) % len(MARKERS)],
+            DASHES[i % len(DASHES)],
+        )
+        for i, value in enumerate(values)
+    }
+
+
+def paired_looks(keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], Look]:
+    """Give keys that share their first value a colour and those that share the rest a marker."""
+    colours = looks(list(dict.fromkeys(key[0] for key in keys)))
+    markers = looks(list(dict.fromkeys(key[1:] for key in keys)))
+    if len(colours) == 1 or len(markers) == 1:
+        return looks(keys)
+    return {
+        key: Look(colours[key[0]].colour, markers[key[1:]].marker, markers[key[1:]].dashes)
+        for key in keys
+    }
+
+
+@contextmanager
+def plot_style() -> Iterator[None]:
+    """Draw with the settings of this module alone, whatever the user's own are."""
+    with matplotlib.style.context(["default", _STYLE]):
+        yield
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure (inches) that no global state knows of."""
+    figure = Figure(figsize=(width, height), dpi=DOTS_PER_INCH, layout="constrained")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def save(figure: Figure, stem: Path) -> None:
+    """Write ``<stem>.png`` and ``<stem>.svg`` without dates or versions in them."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    with plot_style(), mpl.rc_context({"svg.hashsalt": stem.name}):
+        png = stem.with_name(f"{stem.name}.png")
+        FigureCanvasAgg(figure).print_png(png, metadata={"Software": None})
+        svg = stem.with_name(f"{stem.name}.svg")
+        FigureCanvasSVG(figure).print_svg(svg, metadata={"Date": None, "Creator": None})
+        figure.set_canvas(FigureCanvasAgg(figure))

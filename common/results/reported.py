@@ -1,0 +1,158 @@
+"""Reported numbers and the runs of ours that they can be compared with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from common.errors import UserError
+from common.results.cells import KEYS, finished, select, summarise_cells
+from common.results.spec import PAPER_PROTOCOL, Paper
+
+COLUMNS = (
+    *("paper", "item", "experiment", "method", "variant", "dataset", "architecture", "sparsity"),
+    *("metric", "value", "std", "seeds", "source", "note"),
+)
+_NUMBERS = ("sparsity", "value", "std")
+_NAMES = ["experiment", "method", "variant", "dataset", "architecture"]
+
+
+def load_reported(paper: Paper) -> pd.DataFrame:
+    """Return the paper's reported numbers, translated into the names that records use.
+
+    Columns are those of the file, with the translated text of ``method`` and so on, and
+    ``label``: who reports the number, empty where only one does.
+
+    Raises:
+        UserError: the file is not there, lacks a column or holds text for a number.
+    """
+    if paper.reported is None:
+        return pd.DataFrame({name: [] for name in COLUMNS}).assign(label="")
+    if not paper.reported.is_file():
+        raise UserError(f"paper {paper.name!r}: no reported numbers at {paper.reported}")
+    frame = pd.read_csv(paper.reported, dtype=str, keep_default_na=False)
+    for name in COLUMNS:
+        if name not in frame.columns:
+            raise UserError(f"{paper.reported}: column {name!r} is missing")
+    for name in _NUMBERS:
+        numbers = pd.to_numeric(frame[name].replace("", None), errors="coerce")
+        wrong = frame.index[numbers.isna() & (frame[name] != "")]
+        if len(wrong):
+            line, text = wrong[0] + 2, frame[name][wrong[0]]
+            raise UserError(f"{paper.reported}: {name} of row {line} is no number ({text!r})")
+        frame[name] = numbers.astype("float64")
+    dense = (frame["method"] == "dense") & frame["sparsity"].isna()
+    frame.loc[dense, "sparsity"] = 0.0
+    return _translate(frame.assign(label=""), paper)
+
+
+def _translate(frame: pd.DataFrame, paper: Paper) -> pd.DataFrame:
+    """Apply the paper's translations in turn."""
+    for rule in paper.reported_as:
+        index = select(frame, rule.where, f"paper {paper.name!r}: reported_as").index
+        for column, value in rule.becomes.items():
+            if column not in frame.columns:
+                raise UserError(f"paper {paper.name!r}: reported_as sets unknown {column!r}")
+            frame.loc[index, column] = value
+        if rule.source:
+            frame.loc[index, "label"] = rule.source
+    return frame
+
+
+def comparable(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs that reported numbers may stand beside.
+
+    These are the runs of the paper's own protocol on a complete data set.
+    """
+    return frame[(frame["protocol"] == PAPER_PROTOCOL) & frame["dataset_complete"]]
+
+
+def match(ours: pd.DataFrame, reported: pd.DataFrame, metric: str) -> pd.DataFrame:
+    """Pair cells of ours with the reported numbers of one metric.
+
+    Names must agree. Densities must agree to one percent and the last of four printed digits, and
+    the nearest of ours is taken. Where our method finds its own sparsity (NaN), every reported one
+    fits. Two numbers of one label for one cell get the labels ``x`` and ``x 2``.
+
+    Args:
+        ours: one row a cell with the columns of :data:`KEYS`; further columns are kept.
+        reported: from :func:`load_reported`.
+        metric: name in ``reported.csv``.
+
+    Returns:
+        The columns of ``ours`` with ``row`` (index of the reported row), ``label``, ``value`` and
+        ``value_std``.
+    """
+    theirs = reported.loc[reported["metric"] == metric]
+    theirs = theirs[[*_NAMES, "sparsity", "label", "value", "std"]]
+    theirs = theirs.rename(columns={"sparsity": "their_sparsity", "std": "value_std"})
+    pairs = ours.merge(theirs.rename_axis("row").reset_index(), on=_NAMES, how="inner")
+    distance = (pairs["sparsity"] - pairs["their_sparsity"]).abs()
+    near = distance <= _tolerance(pairs["their_sparsity"])
+    free = pairs["sparsity"].isna()
+    pairs = pairs.assign(distance=distance.where(~free, 0.0))[near | free]
+    for group in ("row", [*KEYS, "label"]):
+        nearest = pairs.groupby(group, dropna=False)["distance"].transform("min")
+        pairs = pairs[pairs["distance"] <= nearest + 1e-9]
+    pairs = pairs.sort_values("row", kind="stable", ignore_index=True)
+    cell = [name for name in ours.columns if name in KEYS or name == "cell"]
+    number = pairs.groupby([*cell, "label"], dropna=False).cumcount()
+    again = number.add(1).astype(str).where(number > 0, "")
+    pairs["label"] = (pairs["label"] + " " + again).str.strip()
+    return pairs.drop(columns=["distance", "their_sparsity"])
+
+
+def _tolerance(sparsity: pd.Series) -> pd.Series:
+    """Return how far a target may be from a reported sparsity: papers print what came out."""
+    return 0.01 * (1 - sparsity) + 5e-5
+
+
+def snap(reported: pd.DataFrame, targets: Iterable[float]) -> pd.DataFrame:
+    """Return the reported rows with their sparsity set to the nearest target it agrees with."""
+    sparsity = reported["sparsity"].astype(float)
+    nearest = sparsity.copy()
+    gap = pd.Series(float("inf"), index=sparsity.index)
+    for target in targets:
+        distance = (sparsity - target).abs()
+        closer = (distance < gap) & (distance <= _tolerance(sparsity))
+        nearest = nearest.mask(closer, target)
+        gap = gap.mask(closer, distance)
+    return reported.assign(sparsity=nearest)
+
+
+def comparison(frame: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
+    """Set every reported number beside ours of the paper's protocol.
+
+    Returns:
+        The reported rows with ours, ours_std, ours_n, ours_seeds, difference (ours - reported) and
+        status: ``compared``, ``not recorded`` (there are runs, without this metric), ``failed``,
+        ``data set incomplete`` or ``not run``.
+    """
+    table = reported.rename(columns={"value": "reported", "std": "reported_std"})
+    table = table.rename(columns={"seeds": "reported_seeds"})
+    table = table.assign(ours=float("nan"), ours_std=float("nan"), ours_n=0, ours_seeds="")
+    table = table.assign(difference=float("nan"), status="not run")
+    paper = frame[frame["protocol"] == PAPER_PROTOCOL]
+    groups = (
+        ("data set incomplete", paper[~paper["dataset_complete"]]),
+        ("failed", paper[paper["status"] == "failed"]),
+        ("not recorded", paper[paper["dataset_complete"] & (paper["status"] == "finished")]),
+    )
+    for metric in sorted(set(reported["metric"])):
+        for status, runs in groups:
+            cells = runs[list(KEYS)].drop_duplicates()
+            table.loc[match(cells, reported, metric)["row"].unique(), "status"] = status
+        name = metric.removesuffix("_pct")
+        runs = finished(comparable(frame), name)
+        if not len(runs):
+            continue
+        pairs = match(summarise_cells(runs, KEYS, name), reported, metric)
+        pairs = pairs.drop_duplicates("row").set_index("row")
+        table.loc[pairs.index, "ours"] = pairs["mean"]
+        table.loc[pairs.index, "ours_std"] = pairs["std"]
+        table.loc[pairs.index, "ours_n"] = pairs["n"]
+        table.loc[pairs.index, "ours_seeds"] = pairs["seeds"]
+        table.loc[pairs.index, "difference"] = pairs["mean"] - pairs["value"]
+        table.loc[pairs.index, "status"] = "compared"
+    return table.drop(columns="label")

@@ -1,0 +1,289 @@
+"""What a paper's results should look like, as data: its tables, plots and claims.
+
+A replication fills these classes in; the rest of this package turns them and the records into
+files. Frame columns are those of :func:`common.results.records.records_frame`; besides them,
+``config.<dotted path>`` names any value of a run's configuration.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from common.errors import UserError, unknown_name
+
+PAPER_PROTOCOL = "paper"
+"""The one protocol whose numbers may stand beside reported ones."""
+
+Selector = Mapping[str, object]
+"""Frame column -> the value it must have, or a tuple of the values it may have."""
+
+RELATIONS = ("greater", "not_worse", "equivalent")
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def check_file_name(what: str, name: str) -> None:
+    """Raise UserError unless ``name`` can be part of a file name on every system."""
+    if not _FILE_NAME.fullmatch(name):
+        raise UserError(f"{what}: {name!r} may hold only letters, digits, '_', '-' and '.'")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table: mean and standard deviation over seeds of one metric, pivoted.
+
+    Attributes:
+        name: file name without ending.
+        title: the caption.
+        experiments: the record experiments whose runs it shows.
+        rows: frame columns whose values name a row.
+        columns: frame columns whose values name a column; empty for a single column.
+        metric: the metric shown.
+        reported_metric: its name in ``reported.csv``; None means ``<metric>_pct``.
+        where: only runs that match.
+    """
+
+    name: str
+    title: str
+    experiments: tuple[str, ...]
+    rows: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    metric: str = "test_accuracy"
+    reported_metric: str | None = None
+    where: Selector = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_file_name("table", self.name)
+        if not self.rows:
+            raise UserError(f"table {self.name!r}: rows must name at least one frame column")
+
+    @property
+    def reported_name(self) -> str:
+        """Return the metric's name in ``reported.csv``."""
+        return self.reported_metric or f"{self.metric}_pct"
+
+
+@dataclass(frozen=True)
+class AccuracyVsSparsity:
+    """Curves of a metric against sparsity, on a logarithmic axis of remaining weights.
+
+    Attributes:
+        panels: frame columns that make the panels; the first one makes the rows of the grid.
+        lines: the frame column whose values are the curves of a panel.
+        baseline: the method drawn as a horizontal band, or None.
+
+    The other attributes are those of :class:`Table`. A column that would otherwise be averaged
+    over (data set, architecture, method, variant) becomes a further panel column.
+    """
+
+    name: str
+    title: str
+    experiments: tuple[str, ...]
+    panels: tuple[str, ...] = ("method", "architecture")
+    lines: str = "variant"
+    metric: str = "test_accuracy"
+    baseline: str | None = "dense"
+    reported_metric: str | None = None
+    where: Selector = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_file_name("plot", self.name)
+
+    @property
+    def reported_name(self) -> str:
+        """Return the metric's name in ``reported.csv``."""
+        return self.reported_metric or f"{self.metric}_pct"
+
+
+@dataclass(frozen=True)
+class LayerDensities:
+    """Kept fraction of every layer (logarithmic axis), one curve a kind of ticket.
+
+    Attributes:
+        sparsity: the target sparsity shown; None takes the highest one of each panel.
+        lines: frame columns that together name a curve.
+        panels: frame columns that make the panels.
+
+    The other attributes are those of :class:`Table`.
+    """
+
+    name: str
+    title: str
+    experiments: tuple[str, ...]
+    sparsity: float | None = None
+    panels: tuple[str, ...] = ("architecture",)
+    lines: tuple[str, ...] = ("method", "variant")
+    where: Selector = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_file_name("plot", self.name)
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Grouped bars of a metric, every seed drawn as a dot.
+
+    Attributes:
+        groups: frame columns whose values name a group of bars.
+        bars: the frame column whose values are the bars of a group.
+        panels: frame columns that make the panels.
+
+    The other attributes are those of :class:`Table`.
+    """
+
+    name: str
+    title: str
+    experiments: tuple[str, ...]
+    groups: tuple[str, ...] = ("sparsity",)
+    bars: str = "variant"
+    panels: tuple[str, ...] = ("architecture",)
+    metric: str = "test_accuracy"
+    reported_metric: str | None = None
+    where: Selector = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        check_file_name("plot", self.name)
+
+    @property
+    def reported_name(self) -> str:
+        """Return the metric's name in ``reported.csv``."""
+        return self.reported_metric or f"{self.metric}_pct"
+
+
+Plot = AccuracyVsSparsity | LayerDensities | Bars
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One comparison of two groups of runs, made in every cell and paired by seed.
+
+    The difference of a seed is ``left - right``; a seed counts where both sides have it.
+
+    Attributes:
+        left: selects the runs of the left side.
+        right: selects the runs of the right side, or a number to compare the left side with.
+            Columns of ``over`` that it leaves out must agree with those of the left side.
+        relation: ``greater``: left - right > margin; ``not_worse``: left - right > -margin;
+            ``equivalent``: |left - right| < margin.
+        margin: in the metric's unit, which for accuracies is points; never negative.
+        over: frame columns that make a cell.
+        metric: what is compared.
+        left_minus: selects runs whose metric is first taken from the left side's, for claims on
+            gains; columns of ``over`` that it leaves out must agree.
+        right_minus: the same for the right side.
+    """
+
+    left: Selector
+    right: Selector | float
+    relation: str
+    margin: float = 0.0
+    over: tuple[str, ...] = ("dataset", "architecture", "sparsity")
+    metric: str = "test_accuracy"
+    left_minus: Selector | None = None
+    right_minus: Selector | None = None
+
+    def __post_init__(self) -> None:
+        if self.relation not in RELATIONS:
+            raise unknown_name("comparison relation", self.relation, RELATIONS)
+        if not self.margin >= 0:
+            raise UserError(f"comparison margin: {self.margin} must be 0 or more")
+        if self.relation == "equivalent" and self.margin == 0:
+            raise UserError("comparison margin: 'equivalent' needs a margin above 0")
+        if self.right_minus is not None and not isinstance(self.right, Mapping):
+            raise UserError("comparison right_minus: the right side must be a selector, too")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A statement of the paper and the comparisons that decide it.
+
+    Attributes:
+        id: a short name such as ``C1``, unique in the paper.
+        text: the statement in one sentence.
+        source: where the paper (or its specification) says so.
+        comparisons: all must hold for the claim to hold.
+        protocols: the protocols that can decide it; None for any.
+    """
+
+    id: str
+    text: str
+    source: str
+    comparisons: tuple[Comparison, ...]
+    protocols: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True)
+class ReportedAs:
+    """How rows of ``reported.csv`` translate into the names that records use.
+
+    Attributes:
+        where: which reported rows; keys are columns of ``reported.csv``.
+        becomes: columns to set in those rows, such as ``{"variant": "original"}``.
+        source: who reports them, shown where one cell has several reported numbers.
+    """
+
+    where: Selector
+    becomes: Mapping[str, str | float] = field(default_factory=dict)
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Paper:
+    """A paper's results: where its reported numbers are and what is made of the records.
+
+    Attributes:
+        name: the paper's name in records and paths.
+        title: its title.
+        arxiv: its arXiv identifier.
+        reported: path of ``reported.csv``, or None.
+        notes: shown with the paper in the index, such as what is out of scope.
+        order: frame column -> its values in the order tables and plots show them; values that are
+            not listed follow in alphabetical order.
+        labels: value or column name -> how tables and plots show it.
+        reported_as: translations of reported rows, applied in turn.
+    """
+
+    name: str
+    title: str
+    arxiv: str = ""
+    reported: Path | None = None
+    tables: tuple[Table, ...] = ()
+    plots: tuple[Plot, ...] = ()
+    claims: tuple[Claim, ...] = ()
+    notes: str = ""
+    order: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    reported_as: tuple[ReportedAs, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_file_name("paper", self.name)
+        _check_unique(f"paper {self.name!r}: table", [table.name for table in self.tables])
+        _check_unique(f"paper {self.name!r}: plot", [plot.name for plot in self.plots])
+        _check_unique(f"paper {self.name!r}: claim", [claim.id for claim in self.claims])
+
+
+def _check_unique(what: str, names: list[str]) -> None:
+    """Raise UserError where a name occurs twice."""
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(f"{what} {name!r} is there {names.count(name)} times")
+
+
+def config_columns(papers: Iterable[Paper]) -> tuple[str, ...]:
+    """Return the ``config.<path>`` columns that the papers' tables, plots and claims name."""
+    names: set[str] = set()
+    for paper in papers:
+        for table in paper.tables:
+            names.update((*table.rows, *table.columns, *table.where))
+        for plot in paper.plots:
+            lines = (plot.bars, *plot.groups) if isinstance(plot, Bars) else plot.lines
+            names.update((lines,) if isinstance(lines, str) else lines)
+            names.update((*plot.panels, *plot.where))
+        for claim in paper.claims:
+            for part in claim.comparisons:
+                names.update((*part.left, *part.over))
+                for side in (part.right, part.left_minus, part.right_minus):
+                    names.update(side if isinstance(side, Mapping) else ())
+    return tuple(sorted(name for name in names if name.startswith("config.")))

@@ -1,0 +1,209 @@
+"""Tables: the cells with their statistics, and the pivoted layout that is printed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from common.results.cells import KEYS, require_columns, select, summarise_cells
+from common.results.datasets import dataset_notes
+from common.results.naming import decimals, metric_note, ordered_keys, same, show, show_key
+from common.results.reported import comparable, match
+from common.results.spec import PAPER_PROTOCOL, Paper, Table
+
+COLLAPSED, MIXED = "†", "‡"
+_MOST_LISTED = 8
+
+
+@dataclass(frozen=True)
+class Layout:
+    """A table as text cells, free of any output format."""
+
+    title: str
+    header: tuple[str, ...]
+    body: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...]
+    key_columns: int
+
+
+@dataclass(frozen=True)
+class BuiltTable:
+    """A table of one protocol: tidy cells for machines, a layout for people."""
+
+    cells: pd.DataFrame
+    layout: Layout
+
+
+def table_runs(paper: Paper, table: Table, frame: pd.DataFrame, protocol: str) -> pd.DataFrame:
+    """Return the runs of one protocol that a table shows."""
+    what = f"table {table.name!r} of {paper.name!r}"
+    require_columns(frame, (*table.rows, *table.columns), what)
+    chosen = select(frame, table.where, what)
+    keep = chosen["experiment"].isin(table.experiments) & (chosen["protocol"] == protocol)
+    usable = chosen["status"] == "failed"
+    if table.metric in chosen.columns:
+        usable |= chosen[table.metric].notna()
+    return chosen[keep & usable]
+
+
+def build_table(
+    paper: Paper, table: Table, protocol: str, frame: pd.DataFrame, reported: pd.DataFrame
+) -> BuiltTable | None:
+    """Build a table of one protocol, or None where there is no run to show.
+
+    Reported numbers enter only where ``protocol`` is the paper's, and only beside runs on a
+    complete data set.
+    """
+    runs = table_runs(paper, table, frame, protocol)
+    if not len(runs):
+        return None
+    keys = [*table.rows, *table.columns]
+    cells = summarise_cells(runs, keys, table.metric)
+    cells["cell"] = range(len(cells))
+    pairs = None
+    if protocol == PAPER_PROTOCOL:
+        pairs = _reported_pairs(table, cells, runs, reported)
+        pairs = pairs if len(pairs) else None
+    layout = _layout(paper, table, protocol, runs, cells, pairs)
+    return BuiltTable(_tidy(table, protocol, cells, pairs), layout)
+
+
+def _reported_pairs(
+    table: Table, cells: pd.DataFrame, runs: pd.DataFrame, reported: pd.DataFrame
+) -> pd.DataFrame:
+    """Return the reported numbers of every cell: columns cell, label, value, value_std."""
+    keys = [*table.rows, *table.columns]
+    wanted = list(dict.fromkeys([*keys, *KEYS]))
+    ours = comparable(runs)[wanted].drop_duplicates().merge(cells[[*keys, "cell"]], on=keys)
+    pairs = match(ours[[*KEYS, "cell"]], reported, table.reported_name)
+    return pairs.sort_values(["cell", "row"], ignore_index=True)
+
+
+def _tidy(
+    table: Table, protocol: str, cells: pd.DataFrame, pairs: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Return one row a cell for the CSV file."""
+    keys = [*table.rows, *table.columns]
+    numbers = ["n", "mean", "std", "ci_low", "ci_high"]
+    state = ["failed", "collapsed", "configurations", "test_images", "dataset_complete"]
+    tidy = cells.assign(metric=table.metric, protocol=protocol)
+    tidy = tidy[["cell", *keys, "metric", *numbers, "seeds", "protocol", *state, "config_hashes"]]
+    tidy = tidy.astype({"test_images": "Int64"})
+    if pairs is not None:
+        for label in dict.fromkeys(pairs["label"]):
+            end = f"_{label.replace(' ', '_')}" if label else ""
+            theirs = pairs[pairs["label"] == label].drop_duplicates("cell").set_index("cell")
+            tidy[f"reported{end}"] = tidy["cell"].map(theirs["value"])
+            tidy[f"reported_std{end}"] = tidy["cell"].map(theirs["value_std"])
+            tidy[f"difference{end}"] = tidy["mean"] - tidy[f"reported{end}"]
+    return tidy.drop(columns="cell")
+
+
+def _layout(
+    paper: Paper,
+    table: Table,
+    protocol: str,
+    runs: pd.DataFrame,
+    cells: pd.DataFrame,
+    pairs: pd.DataFrame | None,
+) -> Layout:
+    """Pivot the cells into text."""
+    digits = decimals(table.metric)
+    columns = ordered_keys(paper, table.columns, cells) if table.columns else [()]
+    header = [show(paper, name) for name in table.rows]
+    header += ["numbers"] if pairs is not None else []
+    for key in columns:
+        parts = [show_key(paper, name, value) for name, value in zip(table.columns, key)]
+        header.append(", ".join(parts) or show(paper, table.metric))
+    names = (*table.rows, *table.columns)
+    find = {tuple(_hashable(row[name]) for name in names): row for row in cells.to_dict("records")}
+    body: list[tuple[str, ...]] = []
+    for row_key in ordered_keys(paper, table.rows, cells):
+        found = [find.get(tuple(map(_hashable, (*row_key, *key)))) for key in columns]
+        shown = tuple(show(paper, value) for value in row_key)
+        ours = tuple(cell_text(cell, digits) for cell in found)
+        if pairs is None:
+            body.append((*shown, *ours))
+            continue
+        body.append((*shown, "ours", *ours))
+        body += _reported_lines(pairs, found, len(shown), digits)
+    notes = _notes(table, protocol, runs, cells, pairs is not None)
+    return Layout(table.title, tuple(header), tuple(body), tuple(notes), len(table.rows))
+
+
+def cell_text(cell: dict | None, digits: int) -> str:
+    """Return ``mean ± std (n)`` with the marks of what happened to its runs."""
+    if cell is None:
+        return ""
+    if not cell["n"]:
+        return f"failed ({cell['failed']})"
+    text = f"{cell['mean']:.{digits}f}"
+    text += f" ± {cell['std']:.{digits}f}" if cell["n"] > 1 else ""
+    text += f" ({cell['n']})"
+    text += COLLAPSED if cell["collapsed"] else ""
+    return text + (MIXED if cell["configurations"] > 1 else "")
+
+
+def _reported_lines(
+    pairs: pd.DataFrame, found: Sequence[dict | None], width: int, digits: int
+) -> list[tuple[str, ...]]:
+    """Return two lines a source for one row of the table: what it reports, and the difference."""
+    numbers = [cell["cell"] if cell else -1 for cell in found]
+    mine = pairs[pairs["cell"].isin(numbers)]
+    lines = []
+    for label in dict.fromkeys(mine["label"]):
+        theirs = mine[mine["label"] == label].drop_duplicates("cell").set_index("cell")
+        values, differences = [], []
+        for number, cell in zip(numbers, found, strict=True):
+            if cell is None or number not in theirs.index:
+                values.append("")
+                differences.append("")
+                continue
+            value, std = theirs.loc[number, "value"], theirs.loc[number, "value_std"]
+            spread = "" if math.isnan(std) else f" ± {std:.{digits}f}"
+            values.append(f"{value:.{digits}f}{spread}")
+            gap = round(cell["mean"] - value, digits) + 0.0  # no negative zero
+            differences.append(
+                "" if math.isnan(gap) else f"{gap:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
+            )
+        blank = ("",) * width
+        name = f" ({label})" if label else ""
+        lines += [(*blank, f"reported{name}", *values), (*blank, f"difference{name}", *differences)]
+    return lines
+
+
+def _notes(
+    table: Table, protocol: str, runs: pd.DataFrame, cells: pd.DataFrame, compared: bool
+) -> list[str]:
+    """Return the sentences below a table."""
+    seeds = ", ".join(str(seed) for seed in sorted(set(runs["seed"])))
+    notes = [
+        f"Protocol: {protocol}. Metric: {metric_note(table.metric)}; mean ± standard deviation "
+        f"over seeds (ddof 1), number of seeds in brackets. Seeds: {seeds}."
+    ]
+    if protocol != PAPER_PROTOCOL:
+        notes.append("Not the paper's protocol: these numbers must not be set beside the paper's.")
+    elif not runs["dataset_complete"].all():
+        notes.append("Cells on an incomplete data set are not compared with reported numbers.")
+    elif not compared:
+        notes.append("There are no reported numbers for these cells.")
+    notes += [f"Data {text}." for text in dataset_notes(runs)]
+    failed = runs[runs["status"] == "failed"]
+    if len(failed):
+        names = [f"{run} seed {seed}" for run, seed in zip(failed["run"], failed["seed"])]
+        more = len(names) - _MOST_LISTED
+        listed = "; ".join(names[:_MOST_LISTED]) + (f"; and {more} more" if more > 0 else "")
+        notes.append(f"Failed runs, not averaged: {len(failed)} ({listed}); reasons in runs.csv.")
+    if cells["collapsed"].any():
+        notes.append(f"{COLLAPSED} some of the tickets have layers without a weight.")
+    if (cells["configurations"] > 1).any():
+        notes.append(f"{MIXED} mean over several configurations (hashes in the CSV file).")
+    return notes
+
+
+def _hashable(value: object) -> object:
+    """Return a key for dictionaries in which missing values are equal."""
+    return None if same(value, None) else value

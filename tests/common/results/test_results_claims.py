@@ -1,0 +1,264 @@
+"""Verdicts: every one can be reached, bounds are exact, seeds are paired."""
+
+import json
+import math
+
+import pytest
+
+from common.errors import UserError
+from common.results.claim_files import summary_line, write_claims
+from common.results.claims import decide, evaluate
+from common.results.records import records_frame
+from common.results.spec import Claim, Comparison, Paper
+from common.results.statistics import Summary
+
+LEFT, RIGHT = {"variant": "original"}, {"variant": "corrupted_data"}
+
+
+def interval(low, high, n=3):
+    return Summary(n, (low + high) / 2, 1.0, low, high)
+
+
+@pytest.mark.parametrize(
+    ("relation", "low", "high", "verdict"),
+    [
+        ("greater", 0.51, 2.0, "holds"),
+        ("greater", 0.5, 2.0, "inconclusive"),
+        ("greater", -1.0, 0.49, "does not hold"),
+        ("greater", -1.0, 0.5, "inconclusive"),
+        ("greater", 0.4, 0.6, "inconclusive"),
+        ("not_worse", -0.49, 1.0, "holds"),
+        ("not_worse", -0.5, 1.0, "inconclusive"),
+        ("not_worse", -2.0, -0.51, "does not hold"),
+        ("not_worse", -2.0, -0.5, "inconclusive"),
+        ("equivalent", -0.49, 0.49, "holds"),
+        ("equivalent", -0.5, 0.49, "inconclusive"),
+        ("equivalent", -0.49, 0.5, "inconclusive"),
+        ("equivalent", 0.51, 0.9, "does not hold"),
+        ("equivalent", -0.9, -0.51, "does not hold"),
+        ("equivalent", 0.5, 0.9, "inconclusive"),
+        ("equivalent", -2.0, 2.0, "inconclusive"),
+    ],
+)
+def test_bounds_are_exact(relation, low, high, verdict):
+    assert decide(interval(low, high), relation, 0.5) == verdict
+
+
+def test_rounding_noise_does_not_cross_a_bound():
+    noise = 0.02 - -0.28
+    assert noise > 0.3  # in floating point
+    assert decide(interval(noise, 1.0), "greater", 0.3) == "inconclusive"
+
+
+def test_fewer_than_two_seeds_decide_nothing():
+    assert decide(Summary(1, 9.0, math.nan, math.nan, math.nan), "greater", 0.5) == "inconclusive"
+
+
+@pytest.fixture
+def pairs(make_record):
+    """A function that makes both sides' records from accuracies by seed."""
+
+    def make(left, right, **other):
+        sides = (("original", left), ("corrupted_data", right))
+        return [
+            make_record(variant=variant, seed=seed, accuracy=value, **other)
+            for variant, values in sides
+            for seed, value in values.items()
+        ]
+
+    return make
+
+
+def judge(records, *comparisons, protocol="quick", **claim):
+    claim = Claim("C", "a claim", "section 1", comparisons, **claim)
+    paper = Paper("sample", "A paper", claims=(claim,))
+    (result,) = evaluate(paper, records_frame(records), protocol)
+    return result
+
+
+def test_all_verdicts_of_a_claim(pairs):
+    greater = Comparison(LEFT, RIGHT, "greater", 0.5)
+    clear = pairs({0: 92.0, 1: 92.1, 2: 91.9}, {0: 90.0, 1: 90.1, 2: 89.8})
+    assert judge(clear, greater).verdict == "holds"
+    assert judge(clear, Comparison(RIGHT, LEFT, "greater")).verdict == "does not hold"
+    noisy = pairs({0: 92.0, 1: 95.0, 2: 90.0}, {0: 90.0, 1: 90.1, 2: 89.8})
+    assert judge(noisy, greater).verdict == "inconclusive"
+    assert judge([], greater).verdict == "not run"
+    assert judge(clear, greater, protocol="paper").verdict == "not run"
+    assert judge(clear, greater, protocols=("paper",)).verdict == "not evaluated"
+
+
+def test_the_interval_is_that_of_the_differences_by_seed(pairs):
+    left, right = {0: 92.0, 1: 95.0, 2: 90.0}, {2: 89.0, 0: 91.0, 1: 93.5}
+    (cell,) = judge(pairs(left, right), Comparison(LEFT, RIGHT, "greater", 0.1)).cells
+    # Differences 1.0, 1.5, 1.0: mean 7/6, standard deviation sqrt(1/12).
+    assert cell.summary.mean == pytest.approx(7 / 6)
+    assert cell.summary.std == pytest.approx(math.sqrt(1 / 12))
+    assert cell.summary.half_width == pytest.approx(4.302653 * math.sqrt(1 / 36), abs=1e-6)
+    assert cell.verdict == "holds"
+    assert (cell.left, cell.right) == (pytest.approx(277 / 3), pytest.approx(273.5 / 3))
+
+
+def test_pairing_matters(pairs):
+    """The same accuracies under other seeds give the same mean and another verdict."""
+    right = {0: 91.0, 1: 93.5, 2: 89.0}
+    paired = judge(pairs({0: 92, 1: 95, 2: 90}, right), Comparison(LEFT, RIGHT, "greater"))
+    crossed = judge(pairs({0: 95, 1: 90, 2: 92}, right), Comparison(LEFT, RIGHT, "greater"))
+    assert paired.cells[0].summary.mean == pytest.approx(crossed.cells[0].summary.mean)
+    assert (paired.verdict, crossed.verdict) == ("holds", "inconclusive")
+
+
+def test_only_common_seeds_count(pairs):
+    records = pairs({0: 92.0, 1: 92.2, 7: 10.0}, {0: 90.0, 1: 90.1, 5: 99.0})
+    (cell,) = judge(records, Comparison(LEFT, RIGHT, "greater")).cells
+    assert cell.seeds == (0, 1)
+    assert cell.summary.mean == pytest.approx(2.05)
+    for seed, reason in ((1, "only one seed in common"), (0, "no seed in common")):
+        left = {0: 92.0, 3: 91.0} if seed else {3: 91.0}
+        (cell,) = judge(pairs(left, {0: 90.0}), Comparison(LEFT, RIGHT, "greater")).cells
+        assert (cell.verdict, cell.reason) == ("inconclusive", reason)
+
+
+def test_the_interval_is_at_least_one_test_image_wide(pairs):
+    records = pairs({0: 92.0, 1: 92.0}, {0: 91.5, 1: 91.5}, dataset_fingerprint__test_images=200)
+    (cell,) = judge(records, Comparison(LEFT, RIGHT, "greater")).cells
+    assert (cell.summary.low, cell.summary.high) == (0.0, 1.0)
+    assert cell.verdict == "inconclusive"
+    many = [record | {"dataset_fingerprint": {"test_images": 10000}} for record in records]
+    (cell,) = judge(many, Comparison(LEFT, RIGHT, "greater")).cells
+    assert cell.summary.half_width == pytest.approx(0.01)
+    assert cell.verdict == "holds"
+
+
+def test_a_changed_record_changes_the_verdict(pairs):
+    records = pairs({0: 92.0, 1: 92.1, 2: 91.9}, {0: 90.0, 1: 90.1, 2: 89.8})
+    greater = Comparison(LEFT, RIGHT, "greater", 0.5)
+    assert judge(records, greater).verdict == "holds"
+    records[0]["metrics"]["test_accuracy"] = 85.0
+    assert judge(records, greater).verdict == "inconclusive"
+
+
+def test_a_claim_needs_all_its_cells(pairs):
+    good = pairs({0: 92.0, 1: 92.1, 2: 91.9}, {0: 90.0, 1: 90.1, 2: 89.8}, sparsity=0.9)
+    wide = pairs({0: 92.0, 1: 95.1, 2: 90.9}, {0: 90.0, 1: 90.1, 2: 91.8}, sparsity=0.95)
+    bad = pairs({0: 80.0, 1: 80.1, 2: 79.9}, {0: 90.0, 1: 90.1, 2: 89.8}, sparsity=0.98)
+    lone = pairs({0: 80.0, 1: 80.1}, {}, sparsity=0.99)
+    greater = Comparison(LEFT, RIGHT, "greater")
+    assert judge(good, greater).verdict == "holds"
+    assert judge(good + lone, greater).verdict == "holds"
+    assert judge(good + wide, greater).verdict == "inconclusive"
+    result = judge(good + wide + bad + lone, greater)
+    assert result.verdict == "does not hold"
+    assert result.counts == {"holds": 1, "does not hold": 1, "inconclusive": 1, "not run": 1}
+    assert [cell.cell["sparsity"] for cell in result.cells] == [0.9, 0.95, 0.98, 0.99]
+
+
+def test_the_right_side_can_fix_a_cell_key(make_record):
+    records = [
+        make_record("dense", "none", None, seed, 90.0 + seed / 10) for seed in range(3)
+    ] + [make_record("snip", sparsity=p, seed=s, accuracy=92.0 + s / 10)
+         for p in (0.8, 0.9) for s in range(3)]  # fmt: skip
+    comparison = Comparison({"method": "snip"}, {"method": "dense", "sparsity": 0.0}, "greater")
+    result = judge(records, comparison)
+    assert [cell.summary.mean for cell in result.cells] == pytest.approx([2.0, 2.0])
+    assert result.verdict == "holds"
+
+
+def test_a_selector_can_allow_several_values(make_record):
+    accuracy = {"snip": 92.0, "grasp": 91.0, "random": 90.0}
+    records = [
+        make_record(method, seed=seed, accuracy=value + seed / 100)
+        for method, value in accuracy.items()
+        for seed in range(2)
+    ]
+    comparison = Comparison({"method": ("snip", "grasp")}, {"method": "random"}, "greater")
+    (cell,) = judge(records, comparison).cells
+    assert cell.summary.mean == pytest.approx(1.5)
+    assert "2 configurations averaged on the left side" in cell.reason
+    separate = Comparison(
+        {"method": ("snip", "grasp")}, {"method": "random"}, "greater", over=("method",)
+    )
+    means = {c.cell["method"]: c.summary.mean for c in judge(records, separate).cells}
+    assert means == pytest.approx({"grasp": 1.0, "snip": 2.0})
+
+
+def test_a_seed_with_a_missing_run_is_no_match_for_a_mean_over_all(make_record):
+    records = [
+        make_record(method, seed=seed, accuracy=value)
+        for method, value in (("snip", 92.0), ("grasp", 80.0), ("random", 85.0))
+        for seed in range(3)
+        if (method, seed) != ("grasp", 2)
+    ]
+    comparison = Comparison({"method": ("snip", "grasp")}, {"method": "random"}, "greater")
+    (cell,) = judge(records, comparison).cells
+    assert cell.seeds == (0, 1)
+    assert cell.summary.mean == pytest.approx(1.0)
+
+
+def test_a_number_can_be_the_right_side(make_record):
+    records = [make_record(seed=seed, accuracy=30.0 + seed) for seed in range(3)]
+    assert judge(records, Comparison({}, 10.0, "greater", 5)).verdict == "holds"
+    assert judge(records, Comparison({}, 10.0, "equivalent", 5)).verdict == "does not hold"
+
+
+def test_gains_can_be_compared(make_record):
+    values = {("tost", 0.98): 80.0, ("default", 0.98): 70.0, ("tost", 0.9): 92.0,
+              ("default", 0.9): 91.0}  # fmt: skip
+    records = [
+        make_record(variant=variant, sparsity=p, seed=seed, accuracy=value + seed)
+        for (variant, p), value in values.items()
+        for seed in range(3)
+    ]
+    comparison = Comparison(
+        {"variant": "tost", "sparsity": 0.98}, {"variant": "tost", "sparsity": 0.9}, "greater",
+        over=("method", "dataset"), left_minus={"variant": "default", "sparsity": 0.98},
+        right_minus={"variant": "default", "sparsity": 0.9},
+    )  # fmt: skip
+    (cell,) = judge(records, comparison).cells
+    assert (cell.left, cell.right, cell.summary.mean) == pytest.approx((10.0, 1.0, 9.0))
+    (cell,) = judge([r for r in records if r["config"]["variant"] == "tost"], comparison).cells
+    assert cell.verdict == "not run"
+    assert "no finished run on the left minus side" in cell.reason
+
+
+def test_failed_runs_are_counted_and_never_averaged(pairs):
+    records = pairs({0: 92.0, 1: 92.1, 2: 0.0}, {0: 90.0, 1: 90.1, 2: 90.2})
+    records[2] |= {"status": "failed", "error": "diverged"}
+    (cell,) = judge(records, Comparison(LEFT, RIGHT, "greater")).cells
+    assert (cell.verdict, cell.seeds) == ("holds", (0, 1))
+    assert cell.reason == "1 failed on the left side"
+
+
+def test_missing_sparsities_form_a_cell(pairs):
+    records = pairs({0: 92.0, 1: 92.1}, {0: 90.0, 1: 90.2}, sparsity=None, method="aslp")
+    (cell,) = judge(records, Comparison(LEFT, RIGHT, "greater")).cells
+    assert cell.summary.n == 2
+
+
+def test_wrong_descriptions_are_told(pairs):
+    with pytest.raises(UserError, match=r"unknown name 'better'.*known: equivalent, greater"):
+        Comparison(LEFT, RIGHT, "better")
+    with pytest.raises(UserError, match="margin"):
+        Comparison(LEFT, RIGHT, "greater", -1)
+    with pytest.raises(UserError, match="equivalent"):
+        Comparison(LEFT, RIGHT, "equivalent")
+    records = pairs({0: 92.0}, {0: 90.0})
+    with pytest.raises(UserError, match=r"claim 'C' of 'sample': column.*did you mean 'variant'"):
+        judge(records, Comparison({"varian": "original"}, RIGHT, "greater"))
+
+
+def test_files_hold_the_verdict_the_numbers_and_the_rule(tmp_path, pairs):
+    records = pairs({0: 92.0, 1: 92.1, 2: 91.9}, {0: 90.0, 1: 90.1, 2: 89.8})
+    result = judge(records, Comparison(LEFT, RIGHT, "greater", 0.5))
+    write_claims(tmp_path / "sample_quick", Paper("sample", "A paper"), "quick", [result])
+    content = json.loads((tmp_path / "sample_quick.json").read_text())
+    (cell,) = content["claims"][0]["cells"]
+    assert content["claims"][0]["verdict"] == cell["verdict"] == "holds"
+    assert (cell["n"], cell["margin"], cell["mean_difference"]) == (3, 0.5, 2.033333)
+    assert cell["ci_low"] == pytest.approx(result.cells[0].summary.low, abs=1e-6)
+    page = (tmp_path / "sample_quick.md").read_text()
+    assert "above 0.5 points: holds; below 0.5 points: does not hold" in page
+    assert "+2.03" in page
+    rows = (tmp_path / "sample_quick.csv").read_text().splitlines()
+    assert len(rows) == 2 and rows[1].startswith("C,quick,holds,1,")
+    assert summary_line([result]) == "C holds"

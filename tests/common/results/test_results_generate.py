@@ -1,0 +1,195 @@
+"""All files from records alone: equal when made again, stale ones gone, fast with many runs."""
+
+import os
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from common.errors import UserError
+from common.results.generate import generate
+from common.results.records import records_frame
+from common.results.spec import Claim, Comparison, Paper, Table, config_columns
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def content(root):
+    """Return the bytes of every file that was made."""
+    return {
+        str(path.relative_to(root)): path.read_bytes()
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and "records" not in path.parts
+    }
+
+
+@pytest.fixture
+def small_paper(sample_paper):
+    """The sample paper with one plot, which is enough where files are only counted."""
+    return Paper("sample", "x", reported=sample_paper.reported, tables=sample_paper.tables[:1],
+                 plots=sample_paper.plots[2:], claims=sample_paper.claims)  # fmt: skip
+
+
+def test_made_again_the_bytes_are_the_same(tmp_path, sample_paper, sample_records, store):
+    records = sample_records("paper")
+    first = store(tmp_path / "a", records)
+    second = store(tmp_path / "b", records[::-1])
+    files = generate({"sample": sample_paper}, first)
+    generate({"sample": sample_paper}, second)
+    assert content(first) == content(second)
+    assert {str(path.relative_to(first)) for path in files} == set(content(first))
+    expected = {
+        *(f"tables/sample/{n}_paper.{e}" for n in ("accuracy", "best") for e in
+          ("csv", "md", "tex")),
+        *(f"plots/sample/{n}_paper.{e}" for n in ("curves", "layers", "bars") for e in
+          ("png", "svg")),
+        *(f"claims/sample_paper.{e}" for e in ("json", "csv", "md")),
+        "tables/sample/runs.csv", "tables/sample/comparison_paper.csv", "README.md",
+    }  # fmt: skip
+    assert expected == set(content(first))
+
+
+def test_another_process_makes_the_same_bytes(tmp_path, small_paper, sample_records, store):
+    """The order of sets and the identity of objects differ between processes."""
+    records = sample_records("quick")
+    here = store(tmp_path / "here", records)
+    there = store(tmp_path / "there", records)
+    generate({"sample": small_paper}, here)
+    program = (
+        "import pickle, sys, pathlib\n"
+        "from common.results.generate import generate\n"
+        "paper = pickle.loads(pathlib.Path(sys.argv[1]).read_bytes())\n"
+        "generate({'sample': paper}, pathlib.Path(sys.argv[2]))\n"
+    )
+    import pickle
+
+    (tmp_path / "paper.pickle").write_bytes(pickle.dumps(small_paper))
+    subprocess.run(
+        [sys.executable, "-c", program, tmp_path / "paper.pickle", there],
+        check=True, cwd=ROOT, env={**os.environ, "PYTHONHASHSEED": "7"},
+    )  # fmt: skip
+    assert content(here) == content(there)
+
+
+def test_the_index_links_files_that_are_there(tmp_path, small_paper, sample_records, store):
+    root = store(tmp_path / "results", sample_records("quick"))
+    generate({"sample": small_paper}, root)
+    text = (root / "README.md").read_text()
+    links = re.findall(r"\]\(([^)]+)\)", text)
+    assert len(links) == len(set(links)) == len(content(root)) - 1
+    assert all((root / link).is_file() for link in links)
+    row = next(line for line in text.splitlines() if line.startswith("| sample | quick"))
+    assert "| 110 | 1 | 18 min |" in row  # finished, failed, 111 runs of 10 s
+    assert "C1 does not hold; C2 holds; C3 not evaluated" in row.replace("\\", "")
+    assert "| sample | paper | 0 | 0 | 0 s | C1 not run; C2 not run; C3 not run |" in text
+
+
+def test_what_records_no_longer_give_is_removed(tmp_path, small_paper, sample_records, store):
+    root = store(tmp_path / "results", sample_records("quick"))
+    generate({"sample": small_paper}, root)
+    kept = [root / "tables" / "sample" / "notes.txt", root / "plots" / "mine" / "own.png"]
+    other = root / "claims" / "sample_two_quick.md"
+    for path in (*kept, other):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("mine")
+    for path in (root / "records").rglob("*.json"):
+        path.write_text(path.read_text().replace('"quick"', '"cpu_short"'))
+    generate({"sample": small_paper, "sample_two": Paper("sample_two", "y")}, root, "sample")
+    names = set(content(root))
+    assert not [name for name in names if "_quick." in name and "sample_two" not in name]
+    assert "tables/sample/accuracy_cpu_short.csv" in names
+    assert all(path.is_file() for path in (*kept, other))
+
+
+def test_without_records_everything_is_not_run(tmp_path, sample_paper):
+    files = generate({"sample": sample_paper}, tmp_path)
+    assert {path.suffix for path in files} == {".csv", ".json", ".md"}
+    assert "C1 not run; C2 not run; C3 not run" in (tmp_path / "README.md").read_text()
+    rows = (tmp_path / "tables" / "sample" / "comparison_paper.csv").read_text().splitlines()
+    assert len(rows) == 39 and all(row.endswith("not run") for row in rows[1:])
+
+
+def test_runs_csv_lists_all_runs_with_their_origin(tmp_path, small_paper, sample_records, store):
+    import pandas as pd
+
+    root = store(tmp_path / "results", sample_records("quick"))
+    generate({"sample": small_paper}, root)
+    runs = pd.read_csv(root / "tables" / "sample" / "runs.csv")
+    assert len(runs) == 111
+    assert {"config_hash", "commit", "seed", "device", "test_images"} <= set(runs.columns)
+    failed = runs[runs["status"] == "failed"]
+    assert failed["error"].tolist() == ["RunFailedError: the loss is not a number"]
+    assert failed["test_accuracy"].isna().all()
+
+
+def test_an_unknown_paper_is_told(tmp_path, small_paper):
+    with pytest.raises(UserError, match=r"--paper: unknown name 'sampel'; did you mean 'sample'"):
+        generate({"sample": small_paper}, tmp_path, "sampel")
+
+
+def test_config_columns_are_collected_from_everywhere():
+    comparison = Comparison({"config.a": 1}, {"config.b": 1}, "greater", over=("config.c",))
+    paper = Paper(
+        "p", "x", tables=(Table("t", "t", (), ("config.d",), where={"config.e": 1}),),
+        claims=(Claim("C", "", "", (comparison,)),),
+    )  # fmt: skip
+    assert config_columns([paper]) == tuple(f"config.{name}" for name in "abcde")
+
+
+def test_descriptions_are_checked_when_made():
+    table = Table("t", "t", (), ("method",))
+    with pytest.raises(UserError, match="table 't' is there 2 times"):
+        Paper("p", "x", tables=(table, table))
+    with pytest.raises(UserError, match="a/b"):
+        Table("a/b", "t", (), ("method",))
+
+
+def test_ten_thousand_runs_take_seconds(make_record, small_paper):
+    """The steps that grow with the number of runs, without reading files and drawing."""
+    from common.results.claims import evaluate
+    from common.results.reported import comparison, load_reported
+    from common.results.tables import build_table
+
+    template = make_record()
+    records = []
+    for i in range(10_000):
+        config = {**template["config"], "variant": ("original", "corrupted_data")[i % 2],
+                  "find": {"name": "snip", "sparsity": 0.5 + (i // 20) / 1001}}  # fmt: skip
+        records.append({**template, "config": config, "seed": i // 2 % 10, "protocol": "paper"})
+    start = time.perf_counter()
+    frame = records_frame(records)
+    reported = load_reported(small_paper)
+    built = build_table(small_paper, small_paper.tables[0], "paper", frame, reported)
+    comparison(frame, reported)
+    results = evaluate(small_paper, frame, "paper")
+    assert len(built.cells) == 1000
+    assert len(results[0].cells) == 500
+    assert time.perf_counter() - start < 15
+
+
+def run_module(*arguments):
+    command = [sys.executable, "-m", "common.results", *map(str, arguments)]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+def test_help_is_fast_and_says_what_it_does():
+    program = (
+        "import sys\nfrom common.results.__main__ import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit as end:\n    assert end.code == 0\n"
+        "heavy = {'pandas', 'matplotlib', 'scipy', 'torch', 'numpy'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert "--paper NAME" in result.stdout
+
+
+def test_bad_input_is_one_line_and_status_two(tmp_path):
+    result = run_module("--root", tmp_path / "nowhere")
+    assert result.returncode == 2
+    assert result.stderr.count("\n") == 1 and "--root: no folder" in result.stderr
