@@ -134,10 +134,11 @@ printf '== results\n'
 supervise "$PYTHON" -m common.results
 note_status $? 'common.results'
 
+printf '\n'
 if [ -n "$failed" ]; then
-    printf '\nNot all went well (%s): the lines above and the records say why.\n' "$failed" >&2
+    printf 'Not all went well (%s): the lines above and the records say why.\n' "$failed" >&2
 fi
-printf '\nDone in %d min %d s. Look at\n' $((SECONDS / 60)) $((SECONDS % 60))
+printf '%d min %d s. Look at\n' $((SECONDS / 60)) $((SECONDS % 60))
 printf '  %s\n' 'results/README.md: the index of all tables, plots and claims with their verdicts'
 for paper in "${papers[@]}"; do
     printf '  %s\n' "replications/$paper/README.md: what the paper claims and how it was replicated"

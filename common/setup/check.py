@@ -60,8 +60,8 @@ def unimportable(names: Iterable[str]) -> list[str]:
         try:
             importlib.import_module(name)
         except Exception as error:  # a broken build raises anything
-            reason = str(error).strip().splitlines()
-            problems.append(f"{name} cannot be imported ({reason[0] if reason else error!r})")
+            reason = (str(error).strip() or repr(error)).splitlines()[0]
+            problems.append(f"{name} cannot be imported ({reason})")
     return problems
 
 
