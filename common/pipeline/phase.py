@@ -80,6 +80,7 @@ class TransformWork:
 
 
 Work = TrainWork | FindWork | TransformWork
+EVALUATE_ONLY = TrainConfig(epochs=0)
 KINDS = {TrainWork: "train", FindWork: "find", TransformWork: "transform"}
 
 
@@ -147,14 +148,14 @@ class RunPlan:
         seed: the run's seed.
         phases: every phase that the run needs.
         ticket: the phase that makes the ticket which is trained; None for a dense run.
-        train: the last training; None where the config trains nothing.
+        train: the last training; of no epochs, just evaluated, where the config trains nothing.
     """
 
     config: RunConfig
     seed: int
     phases: tuple[Phase, ...]
     ticket: Phase | None
-    train: Phase | None
+    train: Phase
 
 
 def plan_run(config: RunConfig, seed: int, methods: Methods, dataset: str) -> RunPlan:
@@ -174,11 +175,10 @@ def plan_run(config: RunConfig, seed: int, methods: Methods, dataset: str) -> Ru
         work = TransformWork(methods.transforms[options.name], options, position)
         ticket = Phase(setting, work, (ticket,), role=options.name, origin=config)
         phases.append(ticket)
-    train = None
-    if config.train is not None:
-        inputs = () if ticket is None else (ticket,)
-        train = Phase(setting, TrainWork(config.train), inputs, role="train", origin=config)
-        phases.append(train)
+    recipe = EVALUATE_ONLY if config.train is None else config.train
+    inputs = () if ticket is None else (ticket,)
+    train = Phase(setting, TrainWork(recipe), inputs, role="train", origin=config)
+    phases.append(train)
     return RunPlan(config, seed, tuple(phases), ticket, train)
 
 

@@ -59,8 +59,7 @@ def finish_run(plan: RunPlan, context: Context) -> dict[str, Any]:
     write_atomically(paths.metrics, text.encode())
     if plan.ticket is not None:
         _link(phase_paths(plan.ticket, context).ticket, paths.ticket)
-    if plan.train is not None:
-        _link(phase_paths(plan.train, context).final, paths.checkpoint)
+    _link(phase_paths(plan.train, context).final, paths.checkpoint)
     record = _record(plan, context, status="finished", error=None)
     _write_json(paths.environment, record["environment"])
     write_record(record_path(plan, context), record)
@@ -86,7 +85,7 @@ def _record(plan: RunPlan, context: Context, *, status: str, error: str | None) 
     }
     precision = context.precision(plan.config.precision)
     environment = describe_environment(context.torch_device, precision)
-    train = None if plan.train is None else results.get(plan.train.identity)
+    train = results.get(plan.train.identity)
     if train is not None:
         environment = train["environment"]
     ticket = None if plan.ticket is None else results.get(plan.ticket.identity)
