@@ -12,6 +12,7 @@ from common.results.spec import (
     LayerDensities,
     Paper,
     ReportedAs,
+    Selector,
     Table,
 )
 
@@ -148,9 +149,7 @@ def _checks(variant: str, margin: float) -> tuple[Comparison, ...]:
     )
 
 
-def _against(
-    left: dict[str, object], right: dict[str, object], relation: str, margin: float = 0.0
-) -> Comparison:
+def _against(left: Selector, right: Selector, relation: str, margin: float = 0.0) -> Comparison:
     return Comparison(left=left, right=right, relation=relation, margin=margin, over=CELL)
 
 
