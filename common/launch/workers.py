@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import signal
 import sys
@@ -89,8 +90,17 @@ class WorkerPool:
     def submit(self, phase: Phase) -> None:
         """Hand a phase to a free worker."""
         worker = next(worker for worker in self._workers if worker.phase is None)
+        if not worker.process.is_alive():
+            worker = self._replace(worker)
         worker.phase = phase
-        worker.pipe.send(phase)
+        with contextlib.suppress(OSError):  # it died just now: wait() will find out
+            worker.pipe.send(phase)
+
+    def _replace(self, worker: _Worker) -> _Worker:
+        worker.pipe.close()
+        fresh = self._start()
+        self._workers[self._workers.index(worker)] = fresh
+        return fresh
 
     def wait(self) -> list[Outcome]:
         """Wait until a worker is through with its phase; return all that are."""
@@ -103,11 +113,11 @@ class WorkerPool:
             assert worker.phase is not None
             try:
                 error = worker.pipe.recv()
-            except EOFError:
+            except (EOFError, OSError):  # OSError: it died before it had read its phase
                 worker.process.join()
                 error = f"the worker process ended with exit code {worker.process.exitcode}"
                 outcomes.append(Outcome(worker.phase, error))
-                self._workers[self._workers.index(worker)] = self._start()
+                self._replace(worker)
                 continue
             outcomes.append(Outcome(worker.phase, error))
             worker.phase = None
@@ -123,7 +133,8 @@ class WorkerPool:
             if kind is not None:
                 worker.process.terminate()
             else:
-                worker.pipe.send(None)
+                with contextlib.suppress(OSError):
+                    worker.pipe.send(None)
         for worker in self._workers:
             worker.process.join()
             worker.pipe.close()
