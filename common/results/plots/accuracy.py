@@ -212,7 +212,7 @@ def _draw_reported(
         marker = _SOURCE_MARKERS[number] or look.marker
         x = remaining(theirs["sparsity"]) * shift
         y = at_foot(theirs["value"].to_numpy(), x, limits, feet, panel.axes)
-        style: dict[str, Any] = {"mfc": "white", "mec": look.colour, "mew": 1.2, "ms": 6.5}
+        style: dict[str, Any] = {"mfc": "white", "mec": look.colour, "mew": 1.2, "ms": 7.5}
         panel.axes.plot(x, y, ls="none", marker=marker, zorder=3, gid="reported", **style)
 
 

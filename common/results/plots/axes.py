@@ -90,12 +90,20 @@ def sparsity_axis(axes: Axes, densities: Sequence[float]) -> None:
     most, least = densities[0], densities[-1]
     room = max(math.log10(most / least), 0.3)
     axes.set_xlim(most * 10 ** (0.07 * room), least / 10 ** (0.07 * room))
+    labels = {density: _tick_label(density) for density in densities}
+    longest = max(len(line) for label in labels.values() for line in label.split("\n"))
     ticks: list[float] = [least]
     for density in sorted(densities):
-        if math.log10(density / ticks[-1]) >= 0.145 * room:
+        if math.log10(density / ticks[-1]) >= (0.022 * longest + 0.01) * room:
             ticks.append(density)
-    axes.set_xticks(ticks, [f"{round(1 - d / 100, 5):g}\n{d:.3g} %" for d in ticks])
+    axes.set_xticks(ticks, [labels[density] for density in ticks])
     axes.set_xticks([], minor=True)
+
+
+def _tick_label(density: float) -> str:
+    """Return sparsity and remaining weights with two significant digits of the latter."""
+    decimals = max(0, 1 - math.floor(math.log10(density)))
+    return f"{round(1 - density / 100, decimals + 2):g}\n{round(density, decimals):g} %"
 
 
 def place(axes: Axes) -> SubplotSpec:
