@@ -84,7 +84,9 @@ class SubsetConfig(Section):
 class CorruptionConfig(Section):
     """What a sanity check does to labels and pixels, once and for all, before they are used."""
 
-    random_labels: bool = False
+    random_labels: bool | Literal["su"] = Field(
+        False, description="su: the one draw of the paper's code, the same for every seed"
+    )
     random_pixels: Literal["values", "pixels", "rows_cols", "channel_rows"] | None = None
 
 

@@ -17,6 +17,7 @@ from common.data import (
     Split,
     balanced_batch,
     random_labels,
+    random_labels_su,
     random_pixels,
 )
 from common.errors import UserError
@@ -105,7 +106,9 @@ def corrupt(
     """Apply random labels, then random pixels, as far as the corruption asks for them."""
     if corruption is None:
         return split
-    if corruption.random_labels:
+    if corruption.random_labels == "su":
+        split = random_labels_su(split, num_classes)
+    elif corruption.random_labels:
         split = random_labels(split, num_classes, generator)
     if corruption.random_pixels is not None:
         split = random_pixels(split, generator, mode=corruption.random_pixels)

@@ -51,10 +51,10 @@ def _transforms(variant: str) -> list[str]:
     return ["layerwise_rearrange"] if variant == "layerwise_rearrange" else []
 
 
-def _corruption(variant: str, pixels: str) -> Config:
+def _corruption(variant: str, pixels: str, labels: bool | str = True) -> Config:
     if variant != "corrupted_data":
         return {}
-    return {"data": {"random_labels": True, "random_pixels": pixels}}
+    return {"data": {"random_labels": labels, "random_pixels": pixels}}
 
 
 # The three code bases of the replication differ in batch size, weight decay, normalisation and
@@ -283,7 +283,7 @@ def _su_score(method: str, dataset: str, model: str, sparsity: float, variant: s
             "samples_per_class": 1 if tiny else 10,
             "score_batches": 10 if tiny else 1,
             **count,
-            **_corruption(variant, "values"),
+            **_corruption(variant, "values", labels="su"),
         },
         transform=_transforms(variant),
         train=_su_train(dataset),
@@ -313,7 +313,7 @@ def _su_random(dataset: str, model: str, sparsity: float, profile: str) -> Confi
 def _su_lt(model: str, sparsity: float, variant: str) -> Config:
     pretrain: Config = {"epochs": 160, "batch_size": 64}
     if variant == "corrupted_data":
-        pretrain["corruption"] = {"random_labels": True, "random_pixels": "values"}
+        pretrain["corruption"] = {"random_labels": "su", "random_pixels": "values"}
     return _config(
         "lt_checks",
         "paper",
