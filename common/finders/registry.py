@@ -9,7 +9,7 @@ from pydantic import Field, ValidationError
 from torch import nn
 
 from common.config.load import describe
-from common.config.schema import FindOptions
+from common.config.schema import CorruptionConfig, FindOptions
 from common.data import Dataset
 from common.errors import UserError, unknown_name
 from common.finders.base import Finder, FindInputs, ScoringData, Stage, one_shot, scoring_data
@@ -60,6 +60,7 @@ def find_ticket(
     *,
     sparsity: float | None = None,
     seed: int = 0,
+    corruption: CorruptionConfig | Mapping[str, Any] | None = None,
     finders: Mapping[str, Finder] = FINDERS,
     **options: Any,
 ) -> Ticket:
@@ -71,6 +72,8 @@ def find_ticket(
         data: training images; finders that look at no data (random, magnitude) need none.
         sparsity: fraction of the prunable weights to remove.
         seed: the source of every random number of the finder.
+        corruption: what a sanity check does to labels and pixels before they are scored, the
+            option that a config calls ``find.data``.
         finders: the registry to look in.
         options: the finder's own options, named as in a config.
 
@@ -83,7 +86,9 @@ def find_ticket(
     if name not in finders:
         raise unknown_name("find.name", name, finders)
     finder = finders[name]
-    given = {"name": name, **({} if sparsity is None else {"sparsity": sparsity}), **options}
+    given = {"name": name, **options}
+    given |= {} if sparsity is None else {"sparsity": sparsity}
+    given |= {} if corruption is None else {"data": corruption}
     try:
         parsed = finder.options.model_validate(given)
     except ValidationError as error:
