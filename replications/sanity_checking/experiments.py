@@ -128,7 +128,7 @@ def _rep_random(dataset: str, model: str, sparsity: float) -> Config:
         "paper",
         [dataset, SHORT[model], "random", percent(sparsity)],
         method="random_tickets",
-        variant="replication",
+        variant="original",
         data={"name": dataset, "normalization": "legacy"},
         model={"name": model},
         find={"name": "random_ticket", "sparsity": sparsity, **_smart_ratio_rep(model)},
@@ -159,7 +159,7 @@ def _partially_trained(
 ) -> Config:
     """Return one run that prunes a trained network; ``check`` names the method or sanity check."""
     rewind = retrain["start_epoch"]
-    method, variant = "learning_rate_rewinding", "learning-rate rewinding"
+    method, variant = "learning_rate_rewinding", "original"
     experiment = "partially_trained_tickets"
     find: Config = {
         "name": "magnitude",
@@ -172,8 +172,7 @@ def _partially_trained(
         method = "hybrid_tickets"
         find |= {"name": "hybrid", **smart}
     elif check == "weight_rewinding":
-        method, variant = "weight_rewinding", "weight rewinding"
-        experiment = "partially_trained_checks"
+        method = "weight_rewinding"
         find |= {"rewinding": "weights", "rewind_epoch": rewind}
     elif check == "half_dataset":
         variant, experiment = check, "partially_trained_checks"
@@ -223,7 +222,7 @@ def _rep_dense(dataset: str, model: str) -> Config:
         "paper",
         [dataset, SHORT[model], "dense"],
         method="dense",
-        variant="pretraining of the partially-trained tickets",
+        variant="original",
         **_rep_s(dataset, model),
         find={"name": "dense"},
         train={"batch_size": 64},
@@ -292,13 +291,13 @@ def _su_score(method: str, dataset: str, model: str, sparsity: float, variant: s
 
 def _su_random(dataset: str, model: str, sparsity: float, profile: str) -> Config:
     smart = profile == "smart"
-    experiment = "random_tickets" if smart else "profile_ablation"
+    experiment = "su_random_tickets" if smart else "profile_ablation"
     return _config(
         experiment,
         "paper",
         [dataset, SHORT[model], "random", profile, percent(sparsity)],
         method="random_tickets",
-        variant="paper" if smart else profile,
+        variant="original" if smart else profile,
         **_su(dataset, model),
         find={
             "name": "random_ticket",
@@ -397,7 +396,7 @@ def _quick_random(sparsity: float, profile: str) -> Config:
         "random_tickets" if smart else "profile_ablation",
         ["random", profile, percent(sparsity)],
         method="random_tickets",
-        variant=profile,
+        variant="original" if smart else profile,
         find={"name": "random_ticket", "sparsity": sparsity, "profile": profile},
     )
 
@@ -428,7 +427,7 @@ def quick() -> Iterator[Config]:
     methods also at 0.95, to show how accuracy falls.
     """
     yield _quick(
-        "dense_baseline", ["dense"], method="dense", variant="dense", find={"name": "dense"}
+        "dense_baseline", ["dense"], method="dense", variant="original", find={"name": "dense"}
     )
     for method in ("snip", "grasp"):
         for variant in CHECKS:
@@ -459,7 +458,7 @@ def cpu_short() -> Iterator[Config]:
             f"cpu_{CPU_SHORT_EPOCHS}_epochs",
             ["cifar10", "resnet32", method.replace("_", "-"), "98", "short"],
             method=method,
-            variant="original" if method == "snip" else "smart",
+            variant="original",
             **base,
             find=find,
             train=train,
