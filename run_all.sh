@@ -26,7 +26,7 @@ CDPATH=''
 caller=$PWD
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")" || exit 1
 # shellcheck source=common/setup/environment.sh
-. common/setup/environment.sh
+. common/setup/environment.sh || exit 1
 
 known_papers() {
     local run

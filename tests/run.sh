@@ -5,7 +5,7 @@ set -u
 CDPATH=''
 cd -- "$(dirname -- "${BASH_SOURCE[0]}")/.." || exit 1
 # shellcheck source=common/setup/environment.sh
-. common/setup/environment.sh
+. common/setup/environment.sh || exit 1
 
 choose_python --extra dev
 trap - INT TERM HUP
