@@ -110,11 +110,13 @@ PLOTS = (
         where={"variant": "original"},
     ),
     Bars(
-        "partially_trained",
-        "Checks of partially-trained tickets",
-        PARTIAL,
-        groups=("method", "sparsity"),
+        "checks",
+        "Every sanity check at sparsity 0.98",
+        (*GRASP, *SNIP, *PARTIAL),
+        groups=("method",),
         bars="variant",
+        panels=("dataset", "architecture"),
+        where={"sparsity": 0.98},
     ),
     LayerDensities(
         "layer_densities",
