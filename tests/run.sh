@@ -18,11 +18,11 @@ workers=$((cores > 8 ? 8 : cores))
 failed=''
 check() {
     printf '== %s\n' "$*"
-    "$PYTHON" -m "$@" || failed="${failed:+$failed, }$1 $2"
+    "$PYTHON" -m "$@" || failed="${failed:+$failed, }$*"
 }
-check ruff check .
-check ruff format --check .
-check mypy .
+check ruff check
+check ruff format --check
+check mypy
 printf '== pytest\n'
 "$PYTHON" -m pytest -n "$workers" --dist worksteal "$@"
 status=$?
