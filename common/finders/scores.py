@@ -201,6 +201,8 @@ def score(name: str, model: nn.Module, batches: Sequence[Batch] = (), **options:
             hint = f"; did you mean {guess!r}?" if guess else ""
             known = ", ".join(sorted(allowed)) or "none"
             raise UserError(f"score {name}: unknown option {option!r}{hint} (allowed: {known})")
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+    device = next(model.parameters()).device
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices), torch.enable_grad():
         torch.manual_seed(0)  # a model with dropout scores the same at every call
         return function(model, batches, **options)

@@ -32,9 +32,16 @@ class Parser(argparse.ArgumentParser):
         raise UserError(f"{message} (see --help)")
 
 
+def usable_cores() -> int:
+    """Return how many cores this process may use, which can be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def _job_count(text: str) -> int:
     if text == "auto":
-        return os.cpu_count() or 1
+        return usable_cores()
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"must be 'auto' or an integer above 0, found {text!r}")
     return int(text)

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from common.errors import UserError, nearest
-from common.launch.arguments import build_parser
+from common.launch.arguments import build_parser, usable_cores
 from common.launch.discovery import load_methods, preset_configs, presets
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def _interrupt(*_: object) -> None:
 
 def _run(paper: str, parsed: Namespace) -> int:
     from common.launch.listing import print_dry_run, print_list  # noqa: PLC0415
+    from common.training import prepare_device  # noqa: PLC0415
 
     methods = load_methods(paper)
     if parsed.schema:
@@ -56,6 +57,7 @@ def _run(paper: str, parsed: Namespace) -> int:
         return FINISHED
     configs = _read_configs(paper, parsed, methods)
     context = make_context(parsed)
+    prepare_device(context.torch_device, context.threads)
     if parsed.list:
         return print_list(configs, context)
     plans = _plan(configs, methods, context)
@@ -82,6 +84,8 @@ def _read_configs(paper: str, parsed: Namespace, methods: Methods) -> list[RunCo
         if not file.exists() and not parsed.preset:
             _suggest(paper, file)
         config = load_config(file, catalog, parsed.set)
+        if parsed.set:
+            config = _relabel(config, load_config(file, catalog))
         if config.paper != paper:
             raise UserError(f"{file}: belongs to paper {config.paper!r}, this is {paper!r}")
         if parsed.seeds:
@@ -90,6 +94,20 @@ def _read_configs(paper: str, parsed: Namespace, methods: Methods) -> list[RunCo
             config = config.model_copy(update={"seeds": tuple(parsed.seeds)})
         configs.append(config)
     return configs
+
+
+def _relabel(changed: RunConfig, original: RunConfig) -> RunConfig:
+    """Give a config whose numbers an override changes a protocol of its own.
+
+    Its record then never stands in the tables of the protocol it no longer follows, unless the
+    override names a protocol itself.
+    """
+    from common.config import config_hash  # noqa: PLC0415
+
+    same = config_hash(changed) == config_hash(original)
+    if same or changed.protocol != original.protocol:
+        return changed
+    return changed.model_copy(update={"protocol": f"{changed.protocol}_modified"})
 
 
 def _suggest(paper: str, file: Path) -> None:
@@ -101,8 +119,6 @@ def _suggest(paper: str, file: Path) -> None:
 
 def make_context(parsed: Namespace) -> Context:
     """Return the place of computation that the arguments describe."""
-    import os  # noqa: PLC0415
-
     from common.pipeline import Context  # noqa: PLC0415
     from common.tracking import WandbSettings, Workspace  # noqa: PLC0415
 
@@ -114,7 +130,7 @@ def make_context(parsed: Namespace) -> Context:
     return Context(
         workspace=workspace,
         device=choose_device(parsed.device),
-        threads=parsed.threads or max(1, (os.cpu_count() or 1) // parsed.jobs),
+        threads=parsed.threads or max(1, usable_cores() // parsed.jobs),
         graphs=not parsed.no_graphs,
         download=parsed.download,
         checkpoint_seconds=parsed.checkpoint_seconds,

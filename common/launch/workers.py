@@ -14,6 +14,7 @@ from multiprocessing.context import SpawnProcess
 
 from common.errors import RunFailedError, UserError
 from common.pipeline import Context, Phase, compute_phase
+from common.training import prepare_device
 
 
 @dataclass(frozen=True)
@@ -45,8 +46,7 @@ def attempt(compute: Callable[[], object]) -> str | None:
 
 def _serve(pipe: Connection, context: Context) -> None:
     """Compute phases until the parent says None or is gone."""
-    # Ctrl-C reaches the whole group; the parent decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    prepare_device(context.torch_device, context.threads)
     while True:
         try:
             phase = pipe.recv()
@@ -73,7 +73,13 @@ class WorkerPool:
     def _start(self) -> _Worker:
         here, there = self._spawn.Pipe()
         process = self._spawn.Process(target=_serve, args=(there, self._context), daemon=True)
-        process.start()
+        # Ctrl-C reaches the whole group, but what it means is the parent's to decide: the child
+        # inherits that it ignores it, from its first moment on.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            process.start()
+        finally:
+            signal.signal(signal.SIGINT, before)
         there.close()
         return _Worker(process, here)
 

@@ -94,7 +94,7 @@ def compute_phase(phase: Phase, context: Context) -> bool:
 
 
 def _pretty(value: dict[str, Any]) -> bytes:
-    return (json.dumps(value, indent=1, sort_keys=True) + "\n").encode()
+    return (json.dumps(value, indent=1, sort_keys=True, allow_nan=False) + "\n").encode()
 
 
 def _mirror(phase: Phase, context: Context) -> WandbMirror:

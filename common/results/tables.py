@@ -191,6 +191,9 @@ def _notes(
     elif not compared:
         notes.append("There are no reported numbers for these cells.")
     notes += [f"Data {text}." for text in dataset_notes(runs)]
+    reduced = sorted(set(runs["precision"]) - {"", "float32"})
+    if reduced:
+        notes.append(f"Arithmetic of some or all runs: {', '.join(reduced)} autocast, not float32.")
     failed = runs[runs["status"] == "failed"]
     if len(failed):
         names = [f"{run} seed {seed}" for run, seed in zip(failed["run"], failed["seed"])]

@@ -88,6 +88,8 @@ def _read(path: Path) -> Checkpoint | None:
         return None
     digest, body = content[:DIGEST_BYTES], content[DIGEST_BYTES:]
     if hashlib.sha256(body).digest() != digest:
+        # Else the next save would keep it as the previous one, in the place of the good one.
+        path.unlink()
         return None
     header = json.loads(body[8 : 8 + int.from_bytes(body[:8], "little")])
     return Checkpoint(load(body), json.loads(header["__metadata__"]["values"]))

@@ -127,6 +127,7 @@ def train(
             raise RunFailedError(
                 f"the training loss is {loss} in epoch {epoch + 1} of {recipe.epochs}"
             )
+        _require_finite(model, epoch)
         keeper.assert_kept()
         row: Row = {"epoch": epoch, "lr": rate, "train_loss": loss, "train_accuracy": accuracy}
         last = epoch + 1 == recipe.epochs
@@ -146,6 +147,13 @@ def train(
     else:
         result.metrics = summarise(result.history)
     return result
+
+
+def _require_finite(model: nn.Module, epoch: int) -> None:
+    """Raise ``RunFailedError`` if the epoch's last update left a weight that is no number."""
+    sums = torch.stack([parameter.detach().sum() for parameter in model.parameters()])
+    if not bool(torch.isfinite(sums).all()):
+        raise RunFailedError(f"the weights are not finite after epoch {epoch + 1}")
 
 
 def _run_steps(

@@ -45,12 +45,15 @@ def prepare_device(device: torch.device, threads: int | None = None) -> None:
     """Set what the process needs for fast and repeatable arithmetic on a device.
 
     Denormal numbers are flushed to zero: weight decay drives the momentum and the scales of dead
-    channels there, and a CPU computes with them many times more slowly.
+    channels there, and a CPU computes with them many times more slowly. A thread takes the setting
+    over from the one that starts it, so this must come before the first parallel operation.
     """
     torch.set_flush_denormal(True)
     if threads is not None:
         torch.set_num_threads(threads)
     if device.type == "cuda":
+        # Streams and graphs belong to the current device, not to that of their tensors.
+        torch.cuda.set_device(device.index or 0)
         torch.backends.cudnn.benchmark = False
         torch.backends.cudnn.deterministic = True
         torch.backends.cuda.matmul.allow_tf32 = False

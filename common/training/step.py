@@ -121,20 +121,22 @@ class GraphedStep:
     def _capture(self, images: Tensor, labels: Tensor) -> None:
         self.images, self.labels = images.clone(), labels.clone()
         step = self.eager
-        # Warming up moves BatchNorm statistics and meters; both must be as if it never happened.
+        # Warming up moves BatchNorm statistics, meters and the random state of dropout; all must be
+        # as if it never happened.
         state = {name: value.clone() for name, value in step.model.state_dict().items()}
         loss, correct = step.meters.loss.clone(), step.meters.correct.clone()
-        stream = torch.cuda.Stream()
-        stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            for _ in range(self.warm_up_steps):
-                step.optimizer.zero_grad(set_to_none=True)
+        with torch.random.fork_rng([images.device] if images.is_cuda else []):
+            stream = torch.cuda.Stream()
+            stream.wait_stream(torch.cuda.current_stream())
+            with torch.cuda.stream(stream):
+                for _ in range(self.warm_up_steps):
+                    step.optimizer.zero_grad(set_to_none=True)
+                    step.forward_backward(self.images, self.labels)
+            torch.cuda.current_stream().wait_stream(stream)
+            step.optimizer.zero_grad(set_to_none=True)
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
                 step.forward_backward(self.images, self.labels)
-        torch.cuda.current_stream().wait_stream(stream)
-        step.optimizer.zero_grad(set_to_none=True)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            step.forward_backward(self.images, self.labels)
         step.model.load_state_dict(state)
         step.meters.loss.copy_(loss)
         step.meters.correct.copy_(correct)

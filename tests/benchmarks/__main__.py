@@ -10,9 +10,11 @@ from __future__ import annotations
 
 import argparse
 import statistics
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +27,7 @@ from common.config import TrainConfig
 from common.data import Augment, Batches, Normalization, Split
 from common.finders import find_ticket
 from common.models import build_model, prunable_parameters
+from common.tracking import MetricsLog, TrainingBar
 from common.training import MaskKeeper, build_optimizer, prepare_device, resolve_precision
 from common.training.step import EagerStep, GraphedStep, Meters, Step
 
@@ -120,11 +123,17 @@ def workbench(
     batches = Batches(split, batch_size, Normalization(MEAN, STD), augment=Augment(), device=device)
     draw = torch.Generator().manual_seed(0)
 
+    log = MetricsLog(Path(tempfile.mkdtemp()) / "metrics.jsonl")
+
     def epoch() -> None:
+        bar = TrainingBar(name, len(split), enabled=True)
         meters.zero()
         for images, labels in batches.epoch(draw):
             run(images, labels)
-        meters.read(len(split))
+            bar.step(len(labels))
+        loss, accuracy = meters.read(len(split))
+        log.append({"epoch": 0, "train_loss": loss, "train_accuracy": accuracy})
+        bar.close()
 
     return Side(run, epoch, next(iter(batches.epoch(draw))))
 
