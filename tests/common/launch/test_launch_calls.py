@@ -225,3 +225,22 @@ def test_an_interrupted_call_ends_with_130_and_the_next_goes_on(
     assert command_line(*arguments) == 0
     assert rows == [0, 1, 0, 1], "no finished epoch ran again"
     assert command_line.records()["pruned-s0"]["status"] == "finished"
+
+
+def test_an_override_takes_a_run_out_of_its_protocol(command_line, dense):
+    """Else a shortened run of the paper's preset would stand beside the reported numbers."""
+    assert command_line("--config", dense, "--set", "train.lr=0.01") == 0
+    (record,) = command_line.records().values()
+    assert record["protocol"].endswith("_modified")
+
+
+def test_an_override_may_name_its_protocol(command_line, dense):
+    assert command_line("--config", dense, "--set", "train.lr=0.01", "protocol=mine") == 0
+    (record,) = command_line.records().values()
+    assert record["protocol"] == "mine"
+
+
+def test_an_override_of_a_label_changes_no_protocol(command_line, dense, raw_run):
+    assert command_line("--config", dense, "--set", "variant=renamed") == 0
+    (record,) = command_line.records().values()
+    assert record["protocol"] == raw_run()["protocol"]

@@ -113,3 +113,13 @@ def test_a_write_that_fails_leaves_the_old_content_and_no_partial_file(tmp_path,
         write_atomically(path, b"new content")
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_save_after_a_broken_checkpoint_keeps_the_good_one(tmp_path):
+    """Broken files are dropped when they are found, so none of them becomes the previous one."""
+    store = stored(tmp_path)
+    store.current.write_bytes(store.current.read_bytes()[:-1])
+    good = store.load()
+    store.save({"weight": torch.zeros(1)}, {"epoch": 99})
+    store.current.unlink()
+    assert epoch_of(store.load()) == epoch_of(good)

@@ -246,3 +246,18 @@ def test_a_graphed_step_runs_partial_batches_eagerly(toy_model, toy_data):
             step(images, labels)
     assert same(cpu_state(models[0]), cpu_state(models[1]))
     assert meters[0].read(90) == meters[1].read(90)
+
+
+def test_weights_that_are_no_numbers_stop_the_run(toy_model, toy_data):
+    """The loss of an epoch is measured before its last update, so it does not see what that did."""
+    model, data = toy_model(), toy_data()
+    steps = []
+
+    def spoil(images):
+        steps.append(images)
+        if len(steps) == len(data.train):
+            with torch.no_grad():
+                next(model.parameters()).fill_(float("inf"))
+
+    with pytest.raises(RunFailedError, match="not finite after epoch 1"):
+        run(model, data, hooks=TrainHooks(on_step=spoil))
