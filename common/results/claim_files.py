@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -178,8 +179,8 @@ def _round(value: float) -> float | None:
     return round(value, 6) if math.isfinite(value) else None
 
 
-def _json_value(value: object) -> object:
+def _json_value(value: Any) -> object:
     """Return a cell's value as JSON knows it."""
-    if pd.isna(value):  # type: ignore[call-overload]
+    if pd.isna(value):
         return None
     return value.item() if hasattr(value, "item") else value  # a NumPy scalar

@@ -58,6 +58,12 @@ def test_smart_ratio_of_three_layers_by_hand():
     assert budget == {"a": 3, "b": 3, "c": 3}
 
 
+@pytest.mark.parametrize("allocation", ["su", "rep"])
+def test_the_classifier_s_count_is_rounded_down(allocation):
+    layers = {"a": (10,), "b": (20,), "c": (9,)}
+    assert smart_ratio(layers, 0.5, allocation=allocation)["c"] == 2  # 0.3 * 9 = 2.7
+
+
 # The real networks on CIFAR-10, layer by layer. The original codes work in floating point, so that
 # a count may differ by one.
 
