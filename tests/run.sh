@@ -24,7 +24,7 @@ check ruff check
 check ruff format --check
 check mypy
 printf '== pytest\n'
-"$PYTHON" -m pytest -n "$workers" --dist loadfile "$@"
+"$PYTHON" -m pytest -n "$workers" --dist worksteal "$@"
 status=$?
 if [ -n "$failed" ]; then
     printf 'pytest ended with status %d, but these failed before it: %s\n' "$status" "$failed" >&2
