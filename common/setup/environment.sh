@@ -15,12 +15,17 @@ die() { # status, message
 # Runs a command in such a way that Ctrl-C ends it at once and the script after it. The command
 # runs in the background, where bash makes it ignore Ctrl-C: the script alone decides, and sends
 # SIGTERM, which run.py answers by ending its worker processes and letting go of its locks.
+# With --tree it goes to the command's children too, for commands that leave them behind.
 supervised=''
-supervise() {
+supervise() { # [--tree] command...
     trap 'interrupt 130' INT
     trap 'interrupt 143' TERM
     trap 'interrupt 129' HUP
-    supervised=yes
+    supervised=one
+    if [ "$1" = --tree ]; then
+        supervised=tree
+        shift
+    fi
     "$@" &
     wait "$!"
     local status=$?
@@ -28,11 +33,23 @@ supervise() {
     return "$status"
 }
 
+end_tree() { # process
+    local child children
+    children=$(pgrep -P "$1" 2>/dev/null)
+    kill -TERM "$1" 2>/dev/null
+    for child in $children; do
+        end_tree "$child"
+    done
+}
+
 interrupt() { # status
     trap '' INT TERM HUP
     local child_status=0
+    case $supervised in
+        one) kill -TERM "$!" 2>/dev/null ;;
+        tree) end_tree "$!" ;;
+    esac
     if [ -n "$supervised" ]; then
-        kill -TERM "$!" 2>/dev/null
         wait "$!" 2>/dev/null
         child_status=$?
     fi
@@ -85,17 +102,17 @@ make_venv() {
     [ -t 1 ] && quiet=--progress-bar=on
     printf 'Setting up .venv from %s with %s: once, some minutes, about 3 GB\n' "$LOCK" "$base"
     if ! new_enough .venv/bin/python; then
-        supervise "$base" -m venv --clear .venv ||
+        supervise --tree "$base" -m venv --clear .venv ||
             die 1 "$base could not make .venv (Debian and Ubuntu: apt install python3-venv)"
     fi
     # The lock is complete, so nothing is resolved. Of 13,000 files the project imports a part, so
     # these are compiled by importing them, even where the user has Python write no such files.
     local pip=(.venv/bin/python -m pip install --disable-pip-version-check --no-deps "$quiet")
-    supervise "${pip[@]}" --no-compile --requirement "$LOCK" ||
+    supervise --tree "${pip[@]}" --no-compile --requirement "$LOCK" ||
         die 1 "pip could not install $LOCK (see above); the same command tries again"
-    supervise "${pip[@]}" --no-build-isolation --editable . ||
+    supervise --tree "${pip[@]}" --no-build-isolation --editable . ||
         die 1 'pip could not install the project (see above); the same command tries again'
-    supervise env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -c "import $IMPORTS" ||
+    supervise --tree env -u PYTHONDONTWRITEBYTECODE .venv/bin/python -c "import $IMPORTS" ||
         die 1 '.venv is broken (see above); remove it and call again'
     local reason
     reason=$(satisfies .venv/bin/python --extra dev) || die 1 ".venv: $reason"

@@ -56,12 +56,14 @@ def add_paper(root, name, code):
     (folder / "run.py").write_text(code)
 
 
-def start(root, *arguments, cwd=None, **options):
+def start(root, *arguments, cwd=None, path=None, **options):
     environment = {key: os.environ[key] for key in ("PATH", "HOME") if key in os.environ}
     environment |= {
         "VIRTUAL_ENV": str(root.parent / "an environment"),
         "CUDA_VISIBLE_DEVICES": "",
     }
+    if path is not None:
+        environment["PATH"] = f"{path}{os.pathsep}{environment['PATH']}"
     return subprocess.Popen(
         [str(root / "run_all.sh"), *arguments],
         cwd=cwd or root,
@@ -148,6 +150,17 @@ def alive(pid):
     return state != "Z"
 
 
+def wait_for_pids(root, process):
+    pids = root / "pids"
+    deadline = time.monotonic() + 30
+    while not pids.exists():
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.02)
+    running = [int(pid) for pid in pids.read_text().split()]
+    assert all(alive(pid) for pid in running)
+    return running
+
+
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
 @pytest.mark.parametrize(
     "number, whole_group, status",
@@ -161,18 +174,35 @@ def test_an_interruption_ends_all_processes_and_says_how_to_continue(
     add_paper(repository, "second", FINISHES.format(status=0))
     # A terminal's Ctrl-C goes to all processes of its foreground group.
     process = start(repository, start_new_session=True)
-    pids = repository / "pids"
-    deadline = time.monotonic() + 30
-    while not pids.exists():
-        assert time.monotonic() < deadline and process.poll() is None
-        time.sleep(0.02)
-    running = [int(pid) for pid in pids.read_text().split()]
-    assert all(alive(pid) for pid in running)
+    running = wait_for_pids(repository, process)
     (os.killpg if whole_group else os.kill)(process.pid, number)
     out, err = process.communicate(timeout=30)
     assert process.returncode == status
     assert err.strip() == "interrupted; the same command continues"
     assert "second" not in out
+    assert not any(alive(pid) for pid in running)
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads /proc")
+@pytest.mark.skipif(shutil.which("pgrep") is None, reason="processes are found with pgrep")
+def test_an_interrupted_set_up_leaves_no_process_of_a_process_behind(repository):
+    add_paper(repository, "first", FINISHES.format(status=0))
+    (repository / "pyproject.toml").write_text("[project]\ndependencies = ['numpy<1']\n")
+    # A Python whose "-m venv" goes on for ever in a process of its own.
+    python = repository.parent / "path/python3"
+    python.parent.mkdir()
+    python.write_text(
+        f'#!/bin/sh\nif [ "$1" != -m ]; then exec "{sys.executable}" "$@"; fi\n'
+        f"sleep 60 &\necho $$ $! > pids.tmp; mv pids.tmp pids; wait\n"
+    )
+    python.chmod(0o755)
+    process = start(repository, path=python.parent, start_new_session=True)
+    running = wait_for_pids(repository, process)
+    os.killpg(process.pid, signal.SIGINT)
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert out.startswith("Setting up .venv from requirements.lock")
+    assert err.splitlines()[-1] == "interrupted; the same command continues"
     assert not any(alive(pid) for pid in running)
 
 
