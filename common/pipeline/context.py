@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import torch
 
@@ -157,4 +158,7 @@ def fresh_model(
         **setting.model.options,
     )
     # channels_last goes with the batches: no convolution has to reorder its input.
-    return model.to(context.torch_device).to(memory_format=torch.channels_last)
+    # Any: the types of older PyTorch versions know no memory format for modules.
+    moved: Any = model.to(context.torch_device)
+    laid_out: torch.nn.Module = moved.to(memory_format=torch.channels_last)
+    return laid_out

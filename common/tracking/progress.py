@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import sys
+import threading
 from typing import Any
 
 from tqdm import tqdm
+
+# tqdm's own lock is one between processes, which an interrupted call leaves behind; bars are drawn
+# by one process only.
+tqdm.set_lock(threading.RLock())
 
 
 class TrainingBar:
