@@ -2,7 +2,15 @@
 
 from common.training.checkpoint import Checkpoint, CheckpointStore, write_atomically
 from common.training.evaluate import evaluate
-from common.training.loop import TrainData, TrainHooks, TrainResult, cpu_state, summarise, train
+from common.training.learner import Learner, Row, TrainData, WeightLearner, require_finite
+from common.training.loop import (
+    TrainHooks,
+    TrainResult,
+    cpu_state,
+    run_epochs,
+    summarise,
+    train,
+)
 from common.training.optimizer import MaskKeeper, build_optimizer
 from common.training.precision import (
     Precision,
@@ -16,11 +24,14 @@ from common.training.schedule import learning_rate, milestones
 __all__ = [
     "Checkpoint",
     "CheckpointStore",
+    "Learner",
     "MaskKeeper",
     "Precision",
+    "Row",
     "TrainData",
     "TrainHooks",
     "TrainResult",
+    "WeightLearner",
     "autocast",
     "build_optimizer",
     "cpu_has_bfloat16",
@@ -29,7 +40,9 @@ __all__ = [
     "learning_rate",
     "milestones",
     "prepare_device",
+    "require_finite",
     "resolve_precision",
+    "run_epochs",
     "summarise",
     "train",
     "write_atomically",

@@ -10,29 +10,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim import Optimizer
 
 from common.config.schema import TrainConfig
 from common.data import Batches
 from common.errors import RunFailedError
-from common.randomness import derive_seed, generator
+from common.randomness import generator
 from common.training.checkpoint import CheckpointStore
-from common.training.evaluate import evaluate
-from common.training.optimizer import MaskKeeper, build_optimizer
+from common.training.learner import Learner, Row, TrainData, WeightLearner
 from common.training.precision import Precision
-from common.training.schedule import learning_rate
-from common.training.step import EagerStep, GraphedStep, Meters, Step, has_dropout
-
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class TrainData:
-    """The batches of a training: what is trained on and what is evaluated after each epoch."""
-
-    train: Batches
-    test: Batches
-    validation: Batches | None = None
 
 
 @dataclass(frozen=True)
@@ -102,63 +87,75 @@ def train(
         RunFailedError: the training loss became infinite or not a number.
     """
     hooks = hooks or TrainHooks()
-    optimizer = build_optimizer(recipe, model.parameters())
-    keeper = MaskKeeper(model, masks)
-    keeper.apply()
-    meters = Meters(device)
-    eager = EagerStep(model, optimizer, keeper, meters, precision, recipe.label_smoothing)
-    full = min(recipe.batch_size, data.train.image_count)
-    step: Step = GraphedStep(eager, full) if graphs and device.type == "cuda" else eager
+    learner = WeightLearner(
+        model,
+        data,
+        recipe,
+        masks=masks,
+        seed=seed,
+        device=device,
+        precision=precision,
+        graphs=graphs,
+    )
+    history = run_epochs(learner, data.train, recipe, seed=seed, hooks=hooks)
+    metrics = summarise(history) if history else dict(learner.evaluate(0))
+    return TrainResult(history, metrics)
 
-    saver = _Saver(model, optimizer, meters, hooks)
+
+def run_epochs(
+    learner: Learner, batches: Batches, recipe: TrainConfig, *, seed: int, hooks: TrainHooks
+) -> list[Row]:
+    """Let ``learner`` learn until its recipe's epochs are over or it says that it is finished.
+
+    One that was killed goes on from its last checkpoint, in an epoch as well as behind one.
+
+    Args:
+        learner: what learns.
+        batches: what it learns from.
+        recipe: says how many epochs, and which of them are evaluated.
+        seed: the source of the order and the augmentation of every epoch.
+        hooks: see ``TrainHooks``.
+
+    Returns:
+        The rows of metrics of all epochs, those before an interruption included.
+
+    Raises:
+        RunFailedError: the training loss became infinite or not a number.
+    """
+    saver = _Saver(learner, hooks)
     history, first_step, before = saver.resume()
-    result = TrainResult(history)
-    for epoch in range(len(history), recipe.epochs):
+    while len(history) < recipe.epochs and not learner.is_finished(history):
+        epoch = len(history)
         saver.started = time.monotonic() - before
-        rate = learning_rate(recipe, epoch)
-        for group in optimizer.param_groups:
-            group["lr"] = rate
+        rate = learner.begin_epoch(epoch)
         if first_step == 0:
-            meters.zero()
-        _run_steps(step, model, data.train, seed, epoch, first_step, hooks, saver, history)
+            learner.meters.zero()
+        _run_steps(learner, batches, seed, epoch, first_step, hooks, saver, history)
         first_step, before = 0, 0.0
-        loss, accuracy = meters.read(data.train.image_count)
+        loss, accuracy = learner.meters.read(batches.image_count)
         if not math.isfinite(loss):
             raise RunFailedError(
                 f"the training loss is {loss} in epoch {epoch + 1} of {recipe.epochs}"
             )
-        _require_finite(model, epoch)
-        keeper.assert_kept()
         row: Row = {"epoch": epoch, "lr": rate, "train_loss": loss, "train_accuracy": accuracy}
+        row |= learner.end_epoch(epoch)
         last = epoch + 1 == recipe.epochs
         if last or (epoch + 1) % recipe.evaluate_every == 0:
-            row |= _evaluate_all(model, data, precision)
+            row |= learner.evaluate(epoch)
         row["seconds"] = time.monotonic() - saver.started
         history.append(row)
         if epoch in hooks.keep_epochs:
-            hooks.keep(epoch, cpu_state(model))
+            hooks.keep(epoch, cpu_state(learner.model))
         if last:
             saver.save(history, 0)
         else:
             saver.save_if_due(history, 0)
         hooks.on_epoch(row)
-    if not result.history:
-        result.metrics = dict(_evaluate_all(model, data, precision))
-    else:
-        result.metrics = summarise(result.history)
-    return result
-
-
-def _require_finite(model: nn.Module, epoch: int) -> None:
-    """Raise ``RunFailedError`` if the epoch's last update left a weight that is no number."""
-    sums = torch.stack([parameter.detach().sum() for parameter in model.parameters()])
-    if not bool(torch.isfinite(sums).all()):
-        raise RunFailedError(f"the weights are not finite after epoch {epoch + 1}")
+    return history
 
 
 def _run_steps(
-    step: Step,
-    model: nn.Module,
+    learner: Learner,
     batches: Batches,
     seed: int,
     epoch: int,
@@ -168,25 +165,13 @@ def _run_steps(
     history: list[Row],
 ) -> None:
     """Run the steps of one epoch, or what is left of them."""
-    model.train()
-    random_forward = has_dropout(model)
+    learner.model.train()
     order = generator(seed, "order", epoch)
     steps = enumerate(batches.epoch(order, first_step=first_step), start=first_step)
     for number, (images, labels) in steps:
-        if random_forward:
-            torch.manual_seed(derive_seed(seed, "dropout", epoch, number))
-        step(images, labels)
+        learner.step(epoch, number, images, labels)
         hooks.on_step(len(labels))
         saver.save_if_due(history, number + 1)
-
-
-def _evaluate_all(model: nn.Module, data: TrainData, precision: Precision) -> Row:
-    loss, accuracy = evaluate(model, data.test, precision)
-    row: Row = {"test_loss": loss, "test_accuracy": accuracy}
-    if data.validation is not None:
-        loss, accuracy = evaluate(model, data.validation, precision)
-        row |= {"validation_loss": loss, "validation_accuracy": accuracy}
-    return row
 
 
 def summarise(history: Sequence[Row]) -> dict[str, float | None]:
@@ -217,25 +202,25 @@ class _Saver:
     """Writes checkpoints when they are due, in an epoch as well as behind one, and reads them.
 
     Args:
-        model: what is trained.
-        optimizer: its optimiser.
-        meters: the sums of the running epoch.
+        learner: what learns.
         hooks: where checkpoints are, and how often.
 
     Attributes:
         started: when the running epoch began, on the monotonic clock.
     """
 
-    def __init__(
-        self, model: nn.Module, optimizer: Optimizer, meters: Meters, hooks: TrainHooks
-    ) -> None:
-        self._model = model
-        self._optimizer = optimizer
-        self._meters = meters
+    def __init__(self, learner: Learner, hooks: TrainHooks) -> None:
+        self._learner = learner
         self._store = hooks.checkpoints
         self._pause = hooks.checkpoint_seconds
         self._saved = time.monotonic()
         self.started = self._saved
+        self._owner = {
+            parameter: optimizer
+            for optimizer in learner.optimizers
+            for group in optimizer.param_groups
+            for parameter in group["params"]
+        }
 
     def save_if_due(self, history: list[Row], step: int) -> None:
         """Save if the last checkpoint is old enough; only then is the device waited for."""
@@ -246,12 +231,17 @@ class _Saver:
         """Write a checkpoint of the finished epochs and of ``step`` steps of the next."""
         if self._store is None:
             return
-        tensors = {f"model/{name}": value for name, value in self._model.state_dict().items()}
-        for index, parameter in enumerate(self._model.parameters()):
-            for key, value in self._optimizer.state.get(parameter, {}).items():
+        model, meters = self._learner.model, self._learner.meters
+        tensors = {f"model/{name}": value for name, value in model.state_dict().items()}
+        for index, parameter in enumerate(model.parameters()):
+            if parameter not in self._owner:
+                continue
+            for key, value in self._owner[parameter].state.get(parameter, {}).items():
                 if isinstance(value, Tensor):
                     tensors[f"optimizer/{index}/{key}"] = value
-        tensors |= {"meters/loss": self._meters.loss, "meters/correct": self._meters.correct}
+        tensors |= {"meters/loss": meters.loss, "meters/correct": meters.correct}
+        carried = self._learner.carried()
+        tensors |= {f"carried/{name}": value for name, value in carried.items()}
         values: dict[str, Any] = {"history": history, "step": step}
         if step:
             values["elapsed"] = time.monotonic() - self.started
@@ -268,19 +258,24 @@ class _Saver:
         found = self._store.load() if self._store is not None else None
         if found is None:
             return [], 0, 0.0
-        state = self._model.state_dict()
-        parameters = list(self._model.parameters())
-        meters = {"loss": self._meters.loss, "correct": self._meters.correct}
+        state = self._learner.model.state_dict()
+        parameters = list(self._learner.model.parameters())
+        meters = {"loss": self._learner.meters.loss, "correct": self._learner.meters.correct}
+        carried = {}
         for name, value in found.tensors.items():
             kind, _, rest = name.partition("/")
             if kind == "model":
                 state[rest].copy_(value)
             elif kind == "meters":
                 meters[rest].copy_(value)
+            elif kind == "carried":
+                carried[rest] = value
             else:
                 index, _, key = rest.partition("/")
                 parameter = parameters[int(index)]
-                self._optimizer.state[parameter][key] = _laid_out_like(parameter, value)
+                kept = _laid_out_like(parameter, value)
+                self._owner[parameter].state[parameter][key] = kept
+        self._learner.carry_on(carried)
         values = found.values
         return list(values["history"]), int(values["step"]), float(values.get("elapsed", 0.0))
 

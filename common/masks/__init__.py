@@ -1,0 +1,28 @@
+"""Learned masks: parametrizations on any plain model, and the learner that trains them."""
+
+from common.masks.base import LearnedMask, MakeMask, Rescale, attach, detach
+from common.masks.edge_popup import EdgePopupMask, edge_popup_removed, kth_smallest
+from common.masks.learner import MaskLearner, RescaleTraining, best_epoch, final_network
+from common.masks.noise import Noise
+from common.masks.observe import EDGES, observe
+from common.masks.options import LearnedMaskOptions, SearchConfig
+
+__all__ = [
+    "EDGES",
+    "EdgePopupMask",
+    "LearnedMask",
+    "LearnedMaskOptions",
+    "MakeMask",
+    "MaskLearner",
+    "Noise",
+    "Rescale",
+    "RescaleTraining",
+    "SearchConfig",
+    "attach",
+    "best_epoch",
+    "detach",
+    "edge_popup_removed",
+    "final_network",
+    "kth_smallest",
+    "observe",
+]

@@ -1,0 +1,117 @@
+"""A learned mask: a parametrization that puts a mask over one weight of a plain model.
+
+``attach`` puts one on every prunable weight and freezes everything else, so any network can be
+searched; ``detach`` gives the plain network back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from common.models import prunable_parameters
+
+
+class Rescale(nn.Module):
+    """How a masked weight is scaled; this one leaves it as it is."""
+
+    def forward(self, weight: Tensor, mask: Tensor) -> Tensor:
+        """Return the effective weight of a weight and its mask, both of one shape and dtype."""
+        return weight * mask
+
+    def factor(self, selected: Tensor) -> float:
+        """Return the factor on the kept weights of the final network, given its bool mask."""
+        return 1.0
+
+
+class LearnedMask(nn.Module):
+    """The mask of one weight, computed from a latent of the weight's shape.
+
+    A subclass says how: ``mask`` for the search, ``selected`` for the network that is found, and
+    ``probability`` where the mask is random.
+
+    Args:
+        weight: the weight under the mask; the latent takes its shape, dtype, device and layout.
+        latent: its first value, of the weight's shape.
+        rescale: how the masked weight is scaled.
+
+    Attributes:
+        noise: uniform numbers in [0, 1) in the weight's shape and layout, drawn by whoever drives
+            the search before each forward pass; None where the mask is not random.
+        final: compute the found network instead of that of the search.
+    """
+
+    is_random = False
+
+    def __init__(self, weight: Tensor, latent: Tensor, rescale: Rescale | None = None) -> None:
+        super().__init__()
+        # One layout for weight, latent and noise keeps every product one pass over memory.
+        self.latent = nn.Parameter(torch.empty_like(weight).copy_(latent))
+        self.rescale = rescale if rescale is not None else Rescale()
+        self.noise: Tensor | None = None
+        self.final = False
+
+    def mask(self) -> Tensor:
+        """Return the mask of the search: floating, differentiable in the latent."""
+        raise NotImplementedError
+
+    def selected(self) -> Tensor:
+        """Return the bool mask of the network that is found."""
+        raise NotImplementedError
+
+    def probability(self) -> Tensor | None:
+        """Return the probability of every weight to be selected; None: nothing is random."""
+        return None
+
+    def drawn(self) -> Tensor:
+        """Return the noise; ``ValueError`` where nobody has drawn any."""
+        if self.noise is None:
+            raise ValueError("a random mask needs its noise drawn before the forward pass")
+        return self.noise
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """Return the effective weight."""
+        if self.final:
+            kept = self.selected()
+            return weight * kept.to(weight.dtype).mul_(self.rescale.factor(kept))
+        return self.rescale(weight, self.mask())
+
+
+MakeMask = Callable[[str, Tensor], LearnedMask]
+
+
+def attach(
+    model: nn.Module, make: MakeMask, exclude: Collection[str] = ()
+) -> dict[str, LearnedMask]:
+    """Put a learned mask on every prunable weight of a plain model and freeze all its parameters.
+
+    Args:
+        model: any module; changed in place.
+        make: gets a weight's name and the weight, and returns its mask.
+        exclude: names of weights that get no mask.
+
+    Returns:
+        The masks by the names of their weights.
+
+    Raises:
+        UserError: an excluded name is no prunable weight.
+    """
+    weights = prunable_parameters(model, exclude=exclude)
+    model.requires_grad_(False)
+    masks = {}
+    for name, weight in weights.items():
+        masks[name] = make(name, weight.detach())
+        module = model.get_submodule(name.rpartition(".")[0])
+        # unsafe: the check would compute a mask before its noise is there.
+        parametrize.register_parametrization(module, "weight", masks[name], unsafe=True)
+    return masks
+
+
+def detach(model: nn.Module, names: Collection[str]) -> None:
+    """Take the learned masks off again; the weights under them come back as they were."""
+    for name in names:
+        module = model.get_submodule(name.rpartition(".")[0])
+        parametrize.remove_parametrizations(module, "weight", leave_parametrized=False)

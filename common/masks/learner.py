@@ -1,0 +1,245 @@
+"""The search for a mask: the latents learn, the weights under them stay as they were drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from common.data import Batches
+from common.masks.base import LearnedMask
+from common.masks.noise import Noise
+from common.masks.observe import observe
+from common.masks.options import SearchConfig
+from common.randomness import generator
+from common.training import (
+    MaskKeeper,
+    Precision,
+    Row,
+    TrainData,
+    build_optimizer,
+    evaluate,
+    learning_rate,
+    require_finite,
+)
+from common.training.step import EagerStep, GraphedStep, Meters, Step
+
+BEST_ACCURACY = "validation_accuracy"
+
+
+@dataclass(frozen=True)
+class RescaleTraining:
+    """How the parameters of a rescaling learn, beside the latents.
+
+    Attributes:
+        lr: learning rate, without schedule.
+        momentum: of SGD.
+        two_pass: give them a forward and backward pass of their own after the latents' step, with
+            fresh masks; otherwise both step from one pass, at half the cost.
+    """
+
+    lr: float
+    momentum: float
+    two_pass: bool
+
+
+@dataclass(frozen=True)
+class _Pass:
+    """One forward and backward pass of a step, and what learns from it."""
+
+    parameters: Sequence[nn.Parameter]
+    step: Step
+
+
+class MaskLearner:
+    """Learns masks; a ``Learner`` of the training loop.
+
+    Args:
+        model: on the device, with ``masks`` attached.
+        masks: by the names of their weights.
+        data: what is learned from, and the validation images. The test images are not looked at.
+        search: the recipe.
+        rescale: how parameters of the rescaling learn; None where they do not.
+        seed: the source of every random number.
+        device: where everything is.
+        precision: of the forward pass.
+        graphs: replay the passes as CUDA graphs (CUDA only).
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        masks: Mapping[str, LearnedMask],
+        data: TrainData,
+        search: SearchConfig,
+        *,
+        rescale: RescaleTraining | None = None,
+        seed: int,
+        device: torch.device,
+        precision: Precision = "float32",
+        graphs: bool = False,
+    ) -> None:
+        self.model = model
+        self.masks = dict(masks)
+        self.meters = Meters(device)
+        self.noise = Noise(self.masks.values(), seed)
+        self._data, self._search, self._seed = data, search, seed
+        self._precision: Precision = precision
+        self._full = min(search.batch_size, data.train.image_count)
+        self._graphs = graphs and device.type == "cuda"
+        latents = [mask.latent for mask in self.masks.values()]
+        factors = [value for mask in self.masks.values() for value in mask.rescale.parameters()]
+        self._passes = self._make_passes(latents, factors, rescale)
+        self._best: dict[str, Tensor] = {}
+
+    def _make_passes(
+        self,
+        latents: list[nn.Parameter],
+        factors: list[nn.Parameter],
+        rescale: RescaleTraining | None,
+    ) -> list[_Pass]:
+        first = build_optimizer(self._search, latents)
+        self.optimizers: Sequence[Optimizer] = [first]
+        if rescale is None or not factors:
+            return [_Pass(latents, self._make_step(first, self.meters))]
+        if not rescale.two_pass:
+            own = {"lr": rescale.lr, "momentum": rescale.momentum, "weight_decay": 0.0}
+            first.add_param_group({"params": factors, **own})
+            return [_Pass([*latents, *factors], self._make_step(first, self.meters))]
+        second = torch.optim.SGD(factors, lr=rescale.lr, momentum=rescale.momentum)
+        self.optimizers = [first, second]
+        unread = Meters(self.meters.loss.device)
+        return [
+            _Pass(latents, self._make_step(first, self.meters)),
+            _Pass(factors, self._make_step(second, unread)),
+        ]
+
+    def _make_step(self, optimizer: Optimizer, meters: Meters) -> Step:
+        eager = EagerStep(
+            self.model,
+            optimizer,
+            MaskKeeper(self.model, {}),
+            meters,
+            self._precision,
+            self._search.label_smoothing,
+        )
+        return GraphedStep(eager, self._full) if self._graphs else eager
+
+    def begin_epoch(self, epoch: int) -> float:
+        """Set the latents' learning rate."""
+        rate = learning_rate(self._search, epoch)
+        self.optimizers[0].param_groups[0]["lr"] = rate
+        return rate
+
+    def step(self, epoch: int, number: int, images: Tensor, labels: Tensor) -> None:
+        """Learn from a batch, every pass under masks of its own."""
+        for index, one in enumerate(self._passes):
+            for other in self._passes:
+                for parameter in other.parameters:
+                    parameter.requires_grad_(other is one)
+            self.noise.draw("train", epoch, number, index)
+            one.step(images, labels)
+
+    def end_epoch(self, epoch: int) -> Row:
+        """Check that the latents are finite and return what the masks look like."""
+        require_finite(lambda: [m.latent for m in self.masks.values()], "latents", epoch)
+        return observe(self.masks)
+
+    def evaluate(self, epoch: int) -> Row:
+        """Evaluate on the validation images, and remember the network if it is the best so far."""
+        if self._data.validation is None:
+            return {}
+        final = self._search.validate_as == "final"
+        augmented_by = None
+        if self._search.validation_augment:
+            augmented_by = generator(self._seed, "validation augmentation", epoch)
+        loss, accuracy = self.measure(
+            self._data.validation, "validation", epoch, final=final, augmented_by=augmented_by
+        )
+        if not self._best or accuracy > float(self._best[BEST_ACCURACY]):
+            self._best = {name: value.clone() for name, value in self._learned().items()}
+            self._best[BEST_ACCURACY] = torch.tensor(accuracy, dtype=torch.float64)
+        return {"validation_loss": loss, "validation_accuracy": accuracy}
+
+    def measure(
+        self,
+        batches: Batches,
+        purpose: str,
+        *indices: int,
+        final: bool,
+        augmented_by: torch.Generator | None = None,
+    ) -> tuple[float, float]:
+        """Return mean loss and accuracy (percent) of the network as it is.
+
+        Args:
+            batches: what to look at.
+            purpose: of the random numbers, with ``indices``.
+            final: measure the network that is found; otherwise that of the search, under one
+                fresh sample of the masks for every batch.
+            augmented_by: augments the images.
+        """
+        with torch.no_grad(), final_network(self.masks) if final else nullcontext():
+            return evaluate(
+                self.model,
+                batches,
+                self._precision,
+                batch_size=batches.batch_size,
+                augmented_by=augmented_by,
+                before_batch=lambda number: self.noise.draw(purpose, *indices, number),
+            )
+
+    def is_finished(self, history: Sequence[Row]) -> bool:
+        """Tell whether ``patience`` epochs have passed since the last better validation."""
+        patience, best = self._search.patience, best_epoch(history)
+        return patience is not None and best is not None and len(history) - 1 - best >= patience
+
+    @torch.no_grad()
+    def select(self) -> None:
+        """Go back to the network with the best validation accuracy, if that is what is wanted."""
+        if self._search.select == "best_validation":
+            for name, value in self._learned().items():
+                value.copy_(self._best[name])
+
+    def _learned(self) -> dict[str, Tensor]:
+        """Return what a search changes: latents, factors, and the buffers of norm layers."""
+        trained = {id(x) for one in self._passes for x in one.parameters}
+        state = self.model.state_dict(keep_vars=True)
+        return {
+            name: value.detach()
+            for name, value in state.items()
+            if id(value) in trained or not isinstance(value, nn.Parameter)
+        }
+
+    def carried(self) -> dict[str, Tensor]:
+        """Return the best network so far."""
+        return self._best
+
+    def carry_on(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take the best network so far back."""
+        state = self._learned()
+        self._best = {
+            name: torch.empty_like(state[name]).copy_(value) if name in state else value
+            for name, value in tensors.items()
+        }
+
+
+def best_epoch(history: Sequence[Row]) -> int | None:
+    """Return the position of the first row with the best validation accuracy; None if none has."""
+    rows = [index for index, row in enumerate(history) if BEST_ACCURACY in row]
+    return max(rows, key=lambda index: (history[index][BEST_ACCURACY], -index), default=None)
+
+
+@contextmanager
+def final_network(masks: Mapping[str, LearnedMask]) -> Iterator[None]:
+    """Let the model compute the network that is found, in place of that of the search."""
+    for mask in masks.values():
+        mask.final = True
+    try:
+        yield
+    finally:
+        for mask in masks.values():
+            mask.final = False

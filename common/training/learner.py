@@ -1,0 +1,155 @@
+"""What the training loop drives: a network and the rule by which a step changes it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from common.config.schema import TrainConfig
+from common.data import Batches
+from common.errors import RunFailedError
+from common.randomness import derive_seed
+from common.training.evaluate import evaluate
+from common.training.optimizer import MaskKeeper, build_optimizer
+from common.training.precision import Precision
+from common.training.schedule import learning_rate
+from common.training.step import EagerStep, GraphedStep, Meters, Step, has_dropout
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class TrainData:
+    """The batches of a training: what is trained on and what is evaluated after each epoch."""
+
+    train: Batches
+    test: Batches
+    validation: Batches | None = None
+
+
+class Learner(Protocol):
+    """A network that learns: weights under a fixed mask, or a mask over fixed weights.
+
+    Attributes:
+        model: the network; a checkpoint holds its state.
+        optimizers: a checkpoint holds their state.
+        meters: the sums of the running epoch.
+    """
+
+    model: nn.Module
+    optimizers: Sequence[Optimizer]
+    meters: Meters
+
+    def begin_epoch(self, epoch: int) -> float:
+        """Make ready for an epoch (counted from 0) and return its learning rate."""
+
+    def step(self, epoch: int, number: int, images: Tensor, labels: Tensor) -> None:
+        """Learn from a batch; random numbers follow from the epoch and the step's number."""
+
+    def end_epoch(self, epoch: int) -> Row:
+        """Check the network and return what there is to log; ``RunFailedError`` if it broke."""
+
+    def evaluate(self, epoch: int) -> Row:
+        """Return the accuracies and losses of the network as it is after an epoch."""
+
+    def is_finished(self, history: Sequence[Row]) -> bool:
+        """Tell whether to stop before all epochs are done."""
+
+    def carried(self) -> dict[str, Tensor]:
+        """Return the tensors beside the model and the optimisers that a checkpoint must hold."""
+
+    def carry_on(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take back what ``carried`` returned when the checkpoint was written."""
+
+
+class WeightLearner:
+    """Trains the weights of a network; those that a mask removes stay at zero.
+
+    Args:
+        model: on the device, its removed weights at zero.
+        data: what is evaluated.
+        recipe: epochs, optimiser, schedule.
+        masks: parameter name -> bool mask of the weights that may live.
+        seed: the source of every random number.
+        device: where everything is.
+        precision: of the forward pass.
+        graphs: replay the step as a CUDA graph (CUDA only).
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        data: TrainData,
+        recipe: TrainConfig,
+        *,
+        masks: Mapping[str, Tensor],
+        seed: int,
+        device: torch.device,
+        precision: Precision,
+        graphs: bool,
+    ) -> None:
+        self.model = model
+        self.meters = Meters(device)
+        optimizer = build_optimizer(recipe, model.parameters())
+        self.optimizers: Sequence[Optimizer] = [optimizer]
+        self._data, self._recipe = data, recipe
+        self._seed, self._precision = seed, precision
+        self._keeper = MaskKeeper(model, masks)
+        self._keeper.apply()
+        self._random_forward = has_dropout(model)
+        eager = EagerStep(
+            model, optimizer, self._keeper, self.meters, precision, recipe.label_smoothing
+        )
+        full = min(recipe.batch_size, data.train.image_count)
+        self._step: Step = GraphedStep(eager, full) if graphs and device.type == "cuda" else eager
+
+    def begin_epoch(self, epoch: int) -> float:
+        """Set the epoch's learning rate."""
+        rate = learning_rate(self._recipe, epoch)
+        for group in self.optimizers[0].param_groups:
+            group["lr"] = rate
+        return rate
+
+    def step(self, epoch: int, number: int, images: Tensor, labels: Tensor) -> None:
+        """Take one step of the optimiser."""
+        if self._random_forward:
+            torch.manual_seed(derive_seed(self._seed, "dropout", epoch, number))
+        self._step(images, labels)
+
+    def end_epoch(self, epoch: int) -> Row:
+        """Check that the weights are finite and the removed ones zero."""
+        require_finite(self.model.parameters, "weights", epoch)
+        self._keeper.assert_kept()
+        return {}
+
+    def evaluate(self, epoch: int) -> Row:
+        """Evaluate on the test images, and on the validation images if there are any."""
+        loss, accuracy = evaluate(self.model, self._data.test, self._precision)
+        row: Row = {"test_loss": loss, "test_accuracy": accuracy}
+        if self._data.validation is not None:
+            loss, accuracy = evaluate(self.model, self._data.validation, self._precision)
+            row |= {"validation_loss": loss, "validation_accuracy": accuracy}
+        return row
+
+    def is_finished(self, history: Sequence[Row]) -> bool:
+        """Return False: a training runs all its epochs."""
+        return False
+
+    def carried(self) -> dict[str, Tensor]:
+        """Return nothing: model and optimiser are all there is."""
+        return {}
+
+    def carry_on(self, tensors: Mapping[str, Tensor]) -> None:
+        """Take nothing back."""
+
+
+def require_finite(parameters: Callable[[], Any], what: str, epoch: int) -> None:
+    """Raise ``RunFailedError`` if the epoch's last update left a parameter that is no number."""
+    sums = torch.stack([parameter.detach().sum() for parameter in parameters()])
+    if not bool(torch.isfinite(sums).all()):
+        raise RunFailedError(f"the {what} are not finite after epoch {epoch + 1}")
