@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -22,6 +23,7 @@ from common.data import (
 )
 from common.errors import UserError
 from common.tickets.ticket import Ticket
+from common.training import Precision, TrainData, TrainHooks
 
 Batch = tuple[Tensor, Tensor]
 State = dict[str, Tensor]
@@ -126,6 +128,29 @@ def scoring_data(dataset: Dataset, device: torch.device | str = "cpu") -> Scorin
 
 
 @dataclass(frozen=True)
+class Workshop:
+    """What a stage that trains by itself (learning a mask, say) works with.
+
+    Attributes:
+        data: makes the batches of a training from their size and whether the validation images
+            are augmented, too.
+        follow: makes the hooks of a training from its data and recipe: progress, logging, exact
+            resume. To be used as a context.
+        seed: the run's seed.
+        device: where the model and the batches are.
+        precision: of forward passes.
+        graphs: replay steps as CUDA graphs (CUDA only).
+    """
+
+    data: Callable[[int, bool], TrainData]
+    follow: Callable[[TrainData, TrainConfig], AbstractContextManager[TrainHooks]]
+    seed: int
+    device: torch.device
+    precision: Precision = "float32"
+    graphs: bool = False
+
+
+@dataclass(frozen=True)
 class FindInputs:
     """What a stage may look at.
 
@@ -136,6 +161,7 @@ class FindInputs:
         generator: maps a purpose and indices to a generator of this run's seed.
         trained: what the training that the stage asked for left.
         ticket: the ticket of the stage before.
+        workshop: for stages that train by themselves.
     """
 
     model: nn.Module
@@ -144,6 +170,7 @@ class FindInputs:
     generator: Callable[..., torch.Generator]
     trained: Trained | None = None
     ticket: Ticket | None = None
+    workshop: Workshop | None = None
 
     def initial_state(self) -> State:
         """Return a copy of the model's state dict on the CPU."""
@@ -164,8 +191,29 @@ class FindInputs:
             )
         return self.trained
 
+    def need_workshop(self) -> Workshop:
+        """Return the workshop; ``UserError`` where the caller handed over no data set."""
+        if self.workshop is None:
+            raise UserError(f"find.name {self.options.name!r}: needs a data set to learn from")
+        return self.workshop
 
-FindFunction = Callable[[FindInputs], Ticket]
+
+@dataclass(frozen=True)
+class Found:
+    """A ticket and what finding it measured.
+
+    Attributes:
+        ticket: the ticket.
+        metrics: accuracies in percent, times, counts; they go into the run's record.
+        search: curves over the epochs, in the form in which records hold them.
+    """
+
+    ticket: Ticket
+    metrics: Mapping[str, float | None] = field(default_factory=dict)
+    search: Mapping[str, Any] | None = None
+
+
+FindFunction = Callable[[FindInputs], Ticket | Found]
 
 
 @dataclass(frozen=True)

@@ -3,16 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Annotated, Any, Literal
 
+import torch
 from pydantic import Field, ValidationError
 from torch import nn
 
 from common.config.load import describe
 from common.config.schema import CorruptionConfig, FindOptions
-from common.data import Dataset
+from common.data import Batches, Dataset, Split
 from common.errors import UserError, unknown_name
-from common.finders.base import Finder, FindInputs, ScoringData, Stage, one_shot, scoring_data
+from common.finders.base import (
+    Finder,
+    FindInputs,
+    Found,
+    ScoringData,
+    Stage,
+    Workshop,
+    one_shot,
+    scoring_data,
+)
+from common.finders.edge_popup import EDGE_POPUP
 from common.finders.initial import (
     GraspOptions,
     RandomOptions,
@@ -28,6 +40,7 @@ from common.finders.initial import (
 from common.finders.pretrained import HYBRID, MAGNITUDE
 from common.randomness import generator
 from common.tickets.ticket import Ticket
+from common.training import TrainData, TrainHooks
 
 
 class DenseOptions(FindOptions):
@@ -50,6 +63,7 @@ FINDERS: dict[str, Finder] = {
     "snip": one_shot(SnipOptions, find_snip),
     "grasp": one_shot(GraspOptions, find_grasp),
     "synflow": one_shot(SynflowOptions, find_synflow),
+    "edge_popup": EDGE_POPUP,
 }
 
 
@@ -67,9 +81,10 @@ def find_ticket(
     """Find a ticket for ``model`` as it stands, in one call.
 
     Args:
-        name: a finder that needs no training, such as ``snip`` or ``random_ticket``.
+        name: a finder that needs no trained weights: ``snip``, ``random_ticket``, ``edge_popup``.
         model: any plain module; its present weights are the ticket's start weights.
-        data: training images; finders that look at no data (random, magnitude) need none.
+        data: training images; finders that look at no data (random, magnitude) need none, and
+            those that learn a mask need a ``Dataset``, from which they train on the model's device.
         sparsity: fraction of the prunable weights to remove.
         seed: the source of every random number of the finder.
         corruption: what a sanity check does to labels and pixels before they are scored, the
@@ -95,6 +110,7 @@ def find_ticket(
         raise UserError(f"find: {describe(error)}") from None
     device = next(model.parameters()).device
     source = scoring_data(data, device) if isinstance(data, Dataset) else data
+    workshop = _workshop(data, seed, device) if isinstance(data, Dataset) else None
     ticket: Ticket | None = None
     for stage in finder.stages(parsed):
         inputs = FindInputs(
@@ -103,14 +119,33 @@ def find_ticket(
             options=parsed,
             generator=lambda purpose, *indices: generator(seed, purpose, *indices),
             ticket=ticket,
+            workshop=workshop,
         )
         if stage.training is not None:
             inputs.need_trained()
-        ticket = stage.find(inputs)
+        found = stage.find(inputs)
+        ticket = found.ticket if isinstance(found, Found) else found
     if ticket is None:
         state = {key: value.detach().cpu().clone() for key, value in model.state_dict().items()}
         ticket = Ticket({}, state)
     meta = {"finder": parsed.model_dump(mode="json"), "seed": seed}
-    found = Ticket(ticket.masks, ticket.weights, {**ticket.meta, **meta})
-    found.warn_if_collapsed()
-    return found
+    complete = Ticket(ticket.masks, ticket.weights, {**ticket.meta, **meta})
+    complete.warn_if_collapsed()
+    return complete
+
+
+def _workshop(dataset: Dataset, seed: int, device: torch.device) -> Workshop:
+    """Return a workshop that follows nothing: no augmentation, no checkpoints, no progress."""
+
+    def batches(split: Split, size: int) -> Batches:
+        return Batches(split, size, dataset.normalizations["default"], device=device)
+
+    def data(size: int, _: bool) -> TrainData:
+        held_out = dataset.validation
+        return TrainData(
+            train=batches(dataset.train, size),
+            test=batches(dataset.test, size),
+            validation=None if held_out is None else batches(held_out, size),
+        )
+
+    return Workshop(data, lambda *_: nullcontext(TrainHooks()), seed, device)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,7 +13,8 @@ from filelock import FileLock
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from common.finders import FindInputs, Trained
+from common.config import TrainConfig
+from common.finders import FindInputs, Found, Trained, Workshop
 from common.pipeline.context import (
     Context,
     finder_data,
@@ -34,6 +37,7 @@ from common.tracking import (
 from common.tracking.paths import PHASE_HASH
 from common.training import (
     CheckpointStore,
+    TrainData,
     TrainHooks,
     TrainResult,
     cpu_state,
@@ -134,6 +138,34 @@ def _compute_train(
         ticket.apply_to(model)
         masks = ticket.masks
     data = training_data(setting.data, dataset, recipe.batch_size, context)
+    with _followed(phase, paths, context, mirror, data, recipe) as hooks:
+        result: TrainResult = train(
+            model,
+            data,
+            recipe,
+            masks=masks,
+            seed=setting.seed,
+            device=context.torch_device,
+            precision=context.precision(setting.precision),
+            graphs=context.graphs,
+            hooks=hooks,
+        )
+    write_atomically(paths.final, save(cpu_state(model)))
+    mirror.summarise(result.metrics)
+    seconds = sum(row["seconds"] for row in result.history)
+    return {"metrics": result.metrics, "history": result.history, "seconds": seconds}
+
+
+@contextmanager
+def _followed(
+    phase: Phase,
+    paths: PhasePaths,
+    context: Context,
+    mirror: WandbMirror,
+    data: TrainData,
+    recipe: TrainConfig,
+) -> Iterator[TrainHooks]:
+    """Follow a training: checkpoints to resume from, the metrics log, wandb and a progress bar."""
     store = CheckpointStore(paths.root)
     _restart_for_copies(phase, paths, store)
     known = store.load()
@@ -154,32 +186,17 @@ def _compute_train(
     def keep(epoch: int, state: dict[str, Tensor]) -> None:
         write_atomically(paths.kept(epoch), save(state))
 
-    hooks = TrainHooks(
-        on_epoch=on_epoch,
-        on_step=bar.step,
-        keep=keep,
-        keep_epochs=phase.keep_epochs,
-        checkpoints=store,
-        checkpoint_seconds=context.checkpoint_seconds,
-    )
     try:
-        result: TrainResult = train(
-            model,
-            data,
-            recipe,
-            masks=masks,
-            seed=setting.seed,
-            device=context.torch_device,
-            precision=context.precision(setting.precision),
-            graphs=context.graphs,
-            hooks=hooks,
+        yield TrainHooks(
+            on_epoch=on_epoch,
+            on_step=bar.step,
+            keep=keep,
+            keep_epochs=phase.keep_epochs,
+            checkpoints=store,
+            checkpoint_seconds=context.checkpoint_seconds,
         )
     finally:
         bar.close()
-    write_atomically(paths.final, save(cpu_state(model)))
-    mirror.summarise(result.metrics)
-    seconds = sum(row["seconds"] for row in result.history)
-    return {"metrics": result.metrics, "history": result.history, "seconds": seconds}
 
 
 def _restart_for_copies(phase: Phase, paths: PhasePaths, store: CheckpointStore) -> None:
@@ -201,6 +218,20 @@ def _compute_find(
     dataset = prepare_dataset(setting.data, context, setting.seed)
     stage = work.function()
     started = time.monotonic()
+
+    def data(size: int, validation_augment: bool) -> TrainData:
+        return training_data(
+            setting.data, dataset, size, context, validation_augment=validation_augment
+        )
+
+    workshop = Workshop(
+        data=data,
+        follow=lambda data, recipe: _followed(phase, paths, context, mirror, data, recipe),
+        seed=setting.seed,
+        device=context.torch_device,
+        precision=context.precision(setting.precision),
+        graphs=context.graphs,
+    )
     found = stage.find(
         FindInputs(
             model=initial_model(setting, dataset, context),
@@ -209,18 +240,25 @@ def _compute_find(
             generator=lambda purpose, *indices: generator(setting.seed, purpose, *indices),
             trained=_trained(phase, context),
             ticket=_input_ticket(phase, context),
+            workshop=workshop,
         )
     )
+    if isinstance(found, Ticket):
+        found = Found(found)
     meta = {
-        **found.meta,
+        **found.ticket.meta,
         "finder": work.options.model_dump(mode="json"),
         "stage": work.stage,
         "model": setting.model.model_dump(mode="json"),
         "data": setting.data.model_dump(mode="json"),
         "seed": setting.seed,
         "phase": phase.identity,
+        "metrics": dict(found.metrics),
     }
-    return _save_ticket(Ticket(found.masks, found.weights, meta), paths, mirror, started, context)
+    ticket = Ticket(found.ticket.masks, found.ticket.weights, meta)
+    result = _save_ticket(ticket, paths, mirror, started, context)
+    mirror.summarise(dict(found.metrics))
+    return result | {"metrics": dict(found.metrics), "search": found.search}
 
 
 def _compute_transform(

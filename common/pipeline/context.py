@@ -120,15 +120,26 @@ def _batches(
     )
 
 
-def training_data(config: DataConfig, dataset: Dataset, size: int, context: Context) -> TrainData:
-    """Return the batches of a training, on the device."""
+def training_data(
+    config: DataConfig,
+    dataset: Dataset,
+    size: int,
+    context: Context,
+    *,
+    validation_augment: bool = False,
+) -> TrainData:
+    """Return the batches of a training, on the device.
+
+    With ``validation_augment`` the validation images can be augmented, too; whoever evaluates asks
+    for it.
+    """
     held_out = dataset.validation
     return TrainData(
         train=_batches(config, dataset, dataset.train, size, context, train=True),
         test=_batches(config, dataset, dataset.test, size, context, train=False),
         validation=None
         if held_out is None
-        else _batches(config, dataset, held_out, size, context, train=False),
+        else _batches(config, dataset, held_out, size, context, train=validation_augment),
     )
 
 

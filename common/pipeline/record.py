@@ -90,7 +90,16 @@ def _record(plan: RunPlan, context: Context, *, status: str, error: str | None) 
         environment = train["environment"]
     ticket = None if plan.ticket is None else results.get(plan.ticket.identity)
     dataset = context.dataset(plan.config.data.name)
-    return {
+    metrics: dict[str, Any] = {}
+    search = None
+    for phase in plan.phases:
+        result = results.get(phase.identity, {})
+        if phase.kind == "find":
+            metrics |= result["metrics"] if result else {}
+            search = result.get("search") or search
+    if train is not None:
+        metrics |= train["metrics"]
+    record = {
         "schema_version": RECORD_VERSION,
         "paper": plan.config.paper,
         "experiment": plan.config.experiment,
@@ -100,13 +109,14 @@ def _record(plan: RunPlan, context: Context, *, status: str, error: str | None) 
         "seed": plan.seed,
         "status": status,
         "error": error,
-        "metrics": {} if train is None else train["metrics"],
+        "metrics": metrics,
         "ticket": Ticket({}, {}).report() if ticket is None else ticket["ticket"],
         "timing": {"total_seconds": sum(seconds.values()), "phases": seconds},
         "environment": environment,
         "dataset_fingerprint": dict(dataset.fingerprint),
         "commit": commit(),
     }
+    return record if search is None else record | {"search": search}
 
 
 def _phase_name(plan: RunPlan, phase: Phase) -> str:

@@ -47,8 +47,9 @@ class TrainingBar:
     def epoch(self, row: dict[str, Any]) -> None:
         """Show the metrics of an epoch."""
         text = f"loss {row['train_loss']:.3f}, train {row['train_accuracy']:.1f} %"
-        if "test_accuracy" in row:
-            text += f", test {row['test_accuracy']:.1f} %"
+        for split in ("validation", "test"):
+            if f"{split}_accuracy" in row:
+                text += f", {split} {row[f'{split}_accuracy']:.1f} %"
         self._bar.set_postfix_str(text, refresh=False)
 
     def close(self) -> None:
