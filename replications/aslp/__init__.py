@@ -1,0 +1,1 @@
+"""ASLP: Extracting Effective Subnetworks with Gumbel-Softmax (arXiv:2202.12986)."""
