@@ -1,9 +1,13 @@
 """Which arithmetic is chosen, and that bfloat16 keeps parameters and losses in float32."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 
 from common.config import TrainConfig
+from common.setup.check import ROOT
 from common.training import precision as module
 from common.training import resolve_precision, train
 
@@ -55,3 +59,24 @@ def test_tiny_numbers_are_flushed_to_zero_and_threads_set():
         assert float(torch.tensor([1e-38]) * 1e-3) == 0.0
     finally:
         torch.set_num_threads(before)
+
+
+FAULTS = """
+import resource, torch
+from common.training import prepare_device
+prepare_device(torch.device("cpu"), 1)
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    torch.ones(16 * 2**20)  # 64 MB
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+print(faults(), faults(), faults())
+"""
+
+
+@pytest.mark.skipif(not module.keep_freed_memory(), reason="this C library has no mallopt")
+def test_the_memory_of_a_large_tensor_is_used_again_without_page_faults():
+    run = subprocess.run(
+        [sys.executable, "-c", FAULTS], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    first, second, third = map(int, run.stdout.split())
+    assert first > 1000 > 10 * max(second, third)
