@@ -38,6 +38,7 @@ from common.finders.initial import (
     find_synflow,
 )
 from common.finders.pretrained import HYBRID, MAGNITUDE
+from common.finders.ticket_file import TICKET_FILE
 from common.randomness import generator
 from common.tickets.ticket import Ticket
 from common.training import TrainData, TrainHooks
@@ -64,6 +65,7 @@ FINDERS: dict[str, Finder] = {
     "grasp": one_shot(GraspOptions, find_grasp),
     "synflow": one_shot(SynflowOptions, find_synflow),
     "edge_popup": EDGE_POPUP,
+    "ticket_file": TICKET_FILE,
 }
 
 

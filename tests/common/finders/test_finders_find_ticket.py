@@ -407,4 +407,6 @@ def test_the_core_s_finders():
         "snip",
         "grasp",
         "synflow",
+        "edge_popup",
+        "ticket_file",
     }

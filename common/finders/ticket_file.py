@@ -1,0 +1,63 @@
+"""A finder that finds nothing: it takes a ticket from a file, whoever made it."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, model_validator
+
+from common.config.schema import FindOptions, refuse
+from common.errors import UserError
+from common.finders.base import Finder, FindInputs, one_shot
+from common.tickets.ticket import Ticket
+
+
+class TicketFileOptions(FindOptions):
+    """A ticket from a file, with the weights it brings along or with the run's own.
+
+    The content decides what the run is: its SHA-256 is filled in where a config leaves it out.
+    """
+
+    name: Literal["ticket_file"] = "ticket_file"
+    sparsity: None = Field(None, description="the ticket's own, so it cannot be set")
+    path: str = Field(description="a .safetensors ticket; relative to the working directory")
+    sha256: str = Field("", pattern="^([0-9a-f]{64})?$", description="of the file's content")
+    weights: Literal["ticket", "initial"] = Field(
+        "ticket", description="start from the ticket's weights or from the run's initial ones"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _identify(cls, value: Any) -> Any:
+        if isinstance(value, dict) and isinstance(value.get("path"), str):
+            if value.get("sha256"):
+                return value
+            path = Path(value["path"])
+            if not path.is_file():
+                raise refuse(f"path: no such file: {path}")
+            return {**value, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        return value
+
+
+def find_ticket_file(inputs: FindInputs) -> Ticket:
+    """Return the ticket of the file.
+
+    Raises:
+        UserError: the file is missing, is no ticket, has changed since the config named its
+            content, or fits no parameter of the model.
+    """
+    options: TicketFileOptions = inputs.options
+    path = Path(options.path)
+    ticket = Ticket.load(path)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != options.sha256:
+        raise UserError(f"find.sha256: {path} has another content now ({found})")
+    if options.weights == "initial":
+        ticket = Ticket(ticket.masks, inputs.initial_state(), ticket.meta)
+    ticket.apply_to(inputs.model)
+    return ticket
+
+
+TICKET_FILE: Finder = one_shot(TicketFileOptions, find_ticket_file)
