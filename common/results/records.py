@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.errors import UserError
 from common.results.datasets import chance_percent
+from common.results.search import check_search
 from common.results.spec import check_file_name
 
 if TYPE_CHECKING:
@@ -37,6 +38,9 @@ _REQUIRED: Mapping[str, type | tuple[type, ...]] = {
     "environment": dict,
     "dataset_fingerprint": dict,
 }
+OBJECT_COLUMNS = ("layer_densities", "search_curves", "selection_probability")
+"""Frame columns that hold an object a run, not a value; they are for plots only."""
+
 _MAY_BE_NULL_IF_FAILED = ("metrics", "ticket", "timing", "environment", "dataset_fingerprint")
 
 
@@ -113,6 +117,7 @@ def check_record(record: object, where: str) -> None:
     for key in ("paper", "experiment", "protocol"):
         check_file_name(f"record {where}: {key}", record[key])
     _check_config(record["config"], where)
+    check_search(record.get("search"), where)
     for name, value in (record["metrics"] or {}).items():
         if value is not None and not isinstance(value, (int, float)):
             raise UserError(f"record {where}: metrics.{name} is not a number ({value!r:.60})")
@@ -138,7 +143,9 @@ def records_frame(records: Sequence[Mapping[str, Any]], fields: Iterable[str] = 
     status, error, the metrics (percent for accuracies; a metric named as another column gets
     ``metric_`` in front), chance (percent), train_images, test_images, dataset_complete,
     dataset_note, collapsed (emptied layers), seconds, device, precision, commit, config_hash,
-    run (its name), finder, layer_densities (dict in network order), and the ``fields``.
+    run (its name), finder, layer_densities (dict in network order), search_curves and
+    selection_probability (the parts of the field ``search``, empty dicts where a record has none;
+    see :mod:`common.results.search`), and the ``fields``.
 
     Args:
         records: as read by :func:`load_records`.
@@ -174,7 +181,7 @@ def _row(record: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
         target = 0.0
     densities = ticket.get("layer_densities") or {}
     order = [name for name in ticket.get("layer_order") or densities if name in densities]
-    dataset = config["data"]["name"]
+    dataset, search = config["data"]["name"], record.get("search") or {}
     return {
         "paper": record["paper"],
         "experiment": record["experiment"],
@@ -202,6 +209,8 @@ def _row(record: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
         "run": config["name"],
         "finder": str(_lookup(config, "find.name") or ""),
         "layer_densities": {name: densities[name] for name in order},
+        "search_curves": search.get("curves") or {},
+        "selection_probability": search.get("selection_probability") or {},
         **{name: _plain(_lookup(config, name.removeprefix("config."))) for name in fields},
     }
 
