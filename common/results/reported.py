@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -73,7 +74,8 @@ def match(ours: pd.DataFrame, reported: pd.DataFrame, metric: str) -> pd.DataFra
 
     Names must agree. Densities must agree to one percent and the last of four printed digits, and
     the nearest of ours is taken. Where our method finds its own sparsity (NaN), every reported one
-    fits. Two numbers of one label for one cell get the labels ``x`` and ``x 2``.
+    fits; where the reported sparsity is empty, each of ours fits that no other reported number of
+    the same label is for. Two numbers of one label for one cell get the labels ``x`` and ``x 2``.
 
     Args:
         ours: one row a cell with the columns of :data:`KEYS`; further columns are kept.
@@ -90,11 +92,13 @@ def match(ours: pd.DataFrame, reported: pd.DataFrame, metric: str) -> pd.DataFra
     pairs = ours.merge(theirs.rename_axis("row").reset_index(), on=_NAMES, how="inner")
     distance = (pairs["sparsity"] - pairs["their_sparsity"]).abs()
     near = distance <= _tolerance(pairs["their_sparsity"])
-    free = pairs["sparsity"].isna()
-    pairs = pairs.assign(distance=distance.where(~free, 0.0))[near | free]
+    free, unstated = pairs["sparsity"].isna(), pairs["their_sparsity"].isna()
+    distance = distance.where(~unstated, math.inf).where(~free, 0.0)
+    pairs = pairs.assign(distance=distance)[near | free | unstated]
     for group in ("row", [*KEYS, "label"]):
         nearest = pairs.groupby(group, dropna=False)["distance"].transform("min")
-        pairs = pairs[pairs["distance"] <= nearest + 1e-9]
+        keep = pairs["distance"] <= nearest + 1e-9
+        pairs = pairs[keep | (pairs["their_sparsity"].isna() & (group == "row"))]
     pairs = pairs.sort_values("row", kind="stable", ignore_index=True)
     cell = [name for name in ours.columns if name in KEYS or name == "cell"]
     number = pairs.groupby([*cell, "label"], dropna=False).cumcount()
@@ -121,18 +125,47 @@ def snap(reported: pd.DataFrame, targets: Iterable[float]) -> pd.DataFrame:
     return reported.assign(sparsity=nearest)
 
 
-def comparison(frame: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
+def at_our_sparsity(reported: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
+    """Return the reported rows, those with an empty sparsity once for each of ours that they fit.
+
+    These are the sparsities of our runs with the same names, but for those that a reported number
+    of the same label names. A row without such a run stays as it is.
+    """
+    empty = reported["sparsity"].isna()
+    if not empty.any():
+        return reported
+    ours = runs[[*_NAMES, "sparsity"]].drop_duplicates()
+    ours = ours.rename(columns={"sparsity": "our_sparsity"})
+    filled = reported[empty].merge(ours, on=_NAMES, how="left")
+    filled = filled.assign(sparsity=filled["our_sparsity"]).drop(columns="our_sparsity")
+    stated = pd.MultiIndex.from_frame(reported.loc[~empty, [*_NAMES, "sparsity", "label"]])
+    again = pd.MultiIndex.from_frame(filled[[*_NAMES, "sparsity", "label"]]).isin(stated)
+    return pd.concat([reported[~empty], filled[~again]], ignore_index=True)
+
+
+def comparison(
+    frame: pd.DataFrame,
+    reported: pd.DataFrame,
+    metrics: Mapping[str, str | tuple[str, ...]] | None = None,
+) -> pd.DataFrame:
     """Set every reported number beside ours of the paper's protocol.
+
+    Args:
+        frame: from :func:`common.results.records.records_frame`.
+        reported: from :func:`load_reported`.
+        metrics: as :attr:`common.results.spec.Paper.compared_metrics`.
 
     Returns:
         The reported rows with ours, ours_std, ours_n, ours_seeds, difference (ours - reported) and
         status: ``compared``, ``not recorded`` (there are runs, without this metric), ``failed``,
-        ``data set incomplete`` or ``not run``.
+        ``data set incomplete``, ``several sparsities of ours`` (the reported one is empty, so that
+        none of ours can be preferred; no number is given) or ``not run``.
     """
     table = reported.rename(columns={"value": "reported", "std": "reported_std"})
     table = table.rename(columns={"seeds": "reported_seeds"})
     table = table.assign(ours=float("nan"), ours_std=float("nan"), ours_n=0, ours_seeds="")
     table = table.assign(difference=float("nan"), status="not run")
+    unstated = reported["sparsity"].isna()
     paper = frame[frame["protocol"] == PAPER_PROTOCOL]
     groups = (
         ("data set incomplete", paper[~paper["dataset_complete"]]),
@@ -143,16 +176,21 @@ def comparison(frame: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
         for status, runs in groups:
             cells = runs[list(KEYS)].drop_duplicates()
             table.loc[match(cells, reported, metric)["row"].unique(), "status"] = status
-        name = metric.removesuffix("_pct")
-        runs = finished(comparable(frame), name)
-        if not len(runs):
-            continue
-        pairs = match(summarise_cells(runs, KEYS, name), reported, metric)
-        pairs = pairs.drop_duplicates("row").set_index("row")
-        table.loc[pairs.index, "ours"] = pairs["mean"]
-        table.loc[pairs.index, "ours_std"] = pairs["std"]
-        table.loc[pairs.index, "ours_n"] = pairs["n"]
-        table.loc[pairs.index, "ours_seeds"] = pairs["seeds"]
-        table.loc[pairs.index, "difference"] = pairs["mean"] - pairs["value"]
-        table.loc[pairs.index, "status"] = "compared"
+        names = (metrics or {}).get(metric, metric.removesuffix("_pct"))
+        left = reported
+        for name in (names,) if isinstance(names, str) else names:
+            runs = finished(comparable(frame), name)
+            if not len(runs):
+                continue
+            pairs = match(summarise_cells(runs, KEYS, name), left, metric)
+            left = left[~left.index.isin(pairs["row"])]
+            unclear = pairs["row"].duplicated(keep=False) & unstated[pairs["row"]].to_numpy()
+            table.loc[pairs.loc[unclear, "row"], "status"] = "several sparsities of ours"
+            pairs = pairs[~unclear].drop_duplicates("row").set_index("row")
+            table.loc[pairs.index, "ours"] = pairs["mean"]
+            table.loc[pairs.index, "ours_std"] = pairs["std"]
+            table.loc[pairs.index, "ours_n"] = pairs["n"]
+            table.loc[pairs.index, "ours_seeds"] = pairs["seeds"]
+            table.loc[pairs.index, "difference"] = pairs["mean"] - pairs["value"]
+            table.loc[pairs.index, "status"] = "compared"
     return table.drop(columns="label")
