@@ -45,7 +45,7 @@ def generate(papers: Mapping[str, Paper], root: Path, only: str | None = None) -
     for name, paper in papers.items():
         mine = frame[frame["paper"] == name].reset_index(drop=True)
         reported = load_reported(paper)
-        compared = comparison(mine, reported)
+        compared = comparison(mine, reported, paper.compared_metrics)
         protocols = _protocols(mine)
         verdicts = {protocol: evaluate(paper, mine, protocol) for protocol in protocols}
         count = int((compared["status"] == "compared").sum())

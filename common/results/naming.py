@@ -15,13 +15,26 @@ METRICS = {
     "best_test_accuracy": "best test accuracy of all epochs (%)",
     "test_accuracy_at_best_validation": "test accuracy at the best validation epoch (%)",
     "prefinetune_test_accuracy": "test accuracy before fine-tuning (%)",
+    "found_test_accuracy": "test accuracy, found network (%)",
+    "pruned_test_accuracy": "test accuracy, pruned network (%)",
+    "sampled_test_accuracy": "test accuracy, sampled networks (%)",
+    "sampled_test_accuracy_std": "std over sampled networks (points)",
+    "search_validation_accuracy": "best validation accuracy (%)",
+    "search_epochs": "epochs of the search",
+    "search_best_epoch": "best epoch of the search",
+    "search_train_loss": "training loss of the search (nats)",
+    "search_seconds_per_epoch": "run time of a search epoch (s)",
+    "exact_zeros": "fraction of latents exactly 0",
+    "sparsity": "sparsity (fraction removed)",
     "train_accuracy": "training accuracy (%)",
+    "train_loss": "training loss (nats)",
     "test_loss": "test loss (nats)",
     "seconds": "run time (s)",
 }
 METRIC_NOTES = {
     "test_accuracy": "test accuracy after the last epoch, %",
     "best_test_accuracy": "best test accuracy of all epochs (selected on the test set), %",
+    "found_test_accuracy": "test accuracy of the found network by the method's own final rule, %",
     "test_accuracy_at_best_validation": "test accuracy at the epoch of best validation accuracy, %",
 }
 
@@ -40,7 +53,9 @@ def metric_note(metric: str) -> str:
 
 def decimals(metric: str) -> int:
     """Return how many decimals a metric is shown with."""
-    return 2 if metric.endswith("accuracy") else 4
+    if metric in ("search_epochs", "search_best_epoch"):
+        return 1
+    return 2 if metric.endswith(("accuracy", "accuracy_std")) else 4
 
 
 def show(paper: Paper, value: Any) -> str:
@@ -57,6 +72,16 @@ def show_key(paper: Paper, column: str, value: Any) -> str:
     """Return a value that needs its column's name to be understood, such as ``sparsity 0.9``."""
     text = show(paper, value)
     return f"{show(paper, column)} {text}" if not isinstance(value, str) else text
+
+
+def show_line(paper: Paper, key: Sequence[Any]) -> str:
+    """Return a curve's name from its values; missing ones and ``none`` say nothing beside others.
+
+    Where a paper labels ``none`` itself, the label is shown.
+    """
+    silent = {"", "none"} - set(paper.labels)
+    parts = [show(paper, value) for value in key if value not in silent and not same(value, None)]
+    return ", ".join(parts) or ", ".join(show(paper, value) for value in key)
 
 
 def sort_key(paper: Paper, column: str, value: Any) -> tuple[int, float, str]:
@@ -79,6 +104,8 @@ def ordered_keys(paper: Paper, columns: Sequence[str], frame: pd.DataFrame) -> l
     """Return the distinct value tuples of some columns in the order they are shown."""
     if not len(frame):
         return []
+    if not columns:
+        return [()]
     rows = frame[list(columns)].drop_duplicates().astype(object)
     keys = [tuple(row) for row in rows.itertuples(index=False, name=None)]
     return sorted(keys, key=lambda key: [sort_key(paper, c, v) for c, v in zip(columns, key)])

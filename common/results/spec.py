@@ -7,27 +7,46 @@ files. Frame columns are those of :func:`common.results.records.records_frame`; 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.errors import UserError, unknown_name
+from common.results.plot_kinds import (
+    AccuracyVsSparsity,
+    Bars,
+    LayerDensities,
+    Plot,
+    SelectionProbabilities,
+    Selector,
+    TrainingCurves,
+    check_file_name,
+    curve_columns,
+)
+
+__all__ = [
+    "PAPER_PROTOCOL",
+    "RELATIONS",
+    "AccuracyVsSparsity",
+    "Bars",
+    "Claim",
+    "Comparison",
+    "LayerDensities",
+    "Paper",
+    "Plot",
+    "ReportedAs",
+    "SelectionProbabilities",
+    "Selector",
+    "Table",
+    "TrainingCurves",
+    "check_file_name",
+    "config_columns",
+]
 
 PAPER_PROTOCOL = "paper"
 """The one protocol whose numbers may stand beside reported ones."""
 
-Selector = Mapping[str, object]
-"""Frame column -> the value it must have, or a tuple of the values it may have."""
-
 RELATIONS = ("greater", "not_worse", "equivalent")
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-
-
-def check_file_name(what: str, name: str) -> None:
-    """Raise UserError unless ``name`` can be part of a file name on every system."""
-    if not _FILE_NAME.fullmatch(name):
-        raise UserError(f"{what}: {name!r} may hold only letters, digits, '_', '-' and '.'")
 
 
 @dataclass(frozen=True)
@@ -38,7 +57,9 @@ class Table:
         name: file name without ending.
         title: the caption.
         experiments: the record experiments whose runs it shows.
-        rows: frame columns whose values name a row.
+        rows: frame columns whose values name a row. Where ``sparsity`` is in neither rows nor
+            columns, methods with a target and methods that find their own stand side by side; runs
+            at several targets would be averaged (marked in the table), so select one in ``where``.
         columns: frame columns whose values name a column; empty for a single column.
         metric: the metric shown.
         reported_metric: its name in ``reported.csv``; None means ``<metric>_pct``.
@@ -63,96 +84,6 @@ class Table:
     def reported_name(self) -> str:
         """Return the metric's name in ``reported.csv``."""
         return self.reported_metric or f"{self.metric}_pct"
-
-
-@dataclass(frozen=True)
-class AccuracyVsSparsity:
-    """Curves of a metric against sparsity, on a logarithmic axis of remaining weights.
-
-    Attributes:
-        panels: frame columns that make the panels; the first one makes the rows of the grid.
-        lines: the frame column whose values are the curves of a panel.
-        baseline: the method drawn as a horizontal band, or None.
-
-    The other attributes are those of :class:`Table`. A column that would otherwise be averaged
-    over (data set, architecture, method, variant) becomes a further panel column.
-    """
-
-    name: str
-    title: str
-    experiments: tuple[str, ...]
-    panels: tuple[str, ...] = ("method", "architecture")
-    lines: str = "variant"
-    metric: str = "test_accuracy"
-    baseline: str | None = "dense"
-    reported_metric: str | None = None
-    where: Selector = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_file_name("plot", self.name)
-
-    @property
-    def reported_name(self) -> str:
-        """Return the metric's name in ``reported.csv``."""
-        return self.reported_metric or f"{self.metric}_pct"
-
-
-@dataclass(frozen=True)
-class LayerDensities:
-    """Kept fraction of every layer (logarithmic axis), one curve a kind of ticket.
-
-    Attributes:
-        sparsity: the target sparsity shown; None takes the highest one of each panel.
-        lines: frame columns that together name a curve.
-        panels: frame columns that make the panels.
-
-    The other attributes are those of :class:`Table`.
-    """
-
-    name: str
-    title: str
-    experiments: tuple[str, ...]
-    sparsity: float | None = None
-    panels: tuple[str, ...] = ("architecture",)
-    lines: tuple[str, ...] = ("method", "variant")
-    where: Selector = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_file_name("plot", self.name)
-
-
-@dataclass(frozen=True)
-class Bars:
-    """Grouped bars of a metric, every seed drawn as a dot.
-
-    Attributes:
-        groups: frame columns whose values name a group of bars.
-        bars: the frame column whose values are the bars of a group.
-        panels: frame columns that make the panels.
-
-    The other attributes are those of :class:`Table`.
-    """
-
-    name: str
-    title: str
-    experiments: tuple[str, ...]
-    groups: tuple[str, ...] = ("sparsity",)
-    bars: str = "variant"
-    panels: tuple[str, ...] = ("architecture",)
-    metric: str = "test_accuracy"
-    reported_metric: str | None = None
-    where: Selector = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_file_name("plot", self.name)
-
-    @property
-    def reported_name(self) -> str:
-        """Return the metric's name in ``reported.csv``."""
-        return self.reported_metric or f"{self.metric}_pct"
-
-
-Plot = AccuracyVsSparsity | LayerDensities | Bars
 
 
 @dataclass(frozen=True)
@@ -243,6 +174,9 @@ class Paper:
             not listed follow in alphabetical order.
         labels: value or column name -> how tables and plots show it.
         reported_as: translations of reported rows, applied in turn.
+        compared_metrics: metric of ``reported.csv`` -> the metric of ours (or several, the first
+            that a cell has) that ``comparison_paper.csv`` sets beside it. Without an entry it is
+            the reported name less ``_pct``.
     """
 
     name: str
@@ -256,6 +190,7 @@ class Paper:
     order: Mapping[str, tuple[object, ...]] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
     reported_as: tuple[ReportedAs, ...] = ()
+    compared_metrics: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_file_name("paper", self.name)
@@ -278,9 +213,7 @@ def config_columns(papers: Iterable[Paper]) -> tuple[str, ...]:
         for table in paper.tables:
             names.update((*table.rows, *table.columns, *table.where))
         for plot in paper.plots:
-            lines = (plot.bars, *plot.groups) if isinstance(plot, Bars) else plot.lines
-            names.update((lines,) if isinstance(lines, str) else lines)
-            names.update((*plot.panels, *plot.where))
+            names.update((*curve_columns(plot), *plot.panels, *plot.where))
         for claim in paper.claims:
             for part in claim.comparisons:
                 names.update((*part.left, *part.over))

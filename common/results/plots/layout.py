@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -84,8 +85,12 @@ class Request:
         known = set(rows.columns)
         if self.protocol != PAPER_PROTOCOL or not {*columns, *where} <= known:
             return nothing
-        rows = select(rows[rows["metric"] == metric], where)
-        rows = rows[rows["experiment"].isin(self.plot.experiments)]
+        rows = rows[rows["metric"] == metric]
+        chosen = select(rows, {name: value for name, value in where.items() if name != "sparsity"})
+        if "sparsity" in where:  # an empty one fits any
+            fits = select(chosen, {"sparsity": where["sparsity"]}).index
+            chosen = chosen[chosen.index.isin(fits) | chosen["sparsity"].isna()]
+        rows = chosen[chosen["experiment"].isin(self.plot.experiments)]
         return rows[rows["dataset"].isin(comparable(self.runs)["dataset"])]
 
     def _chosen(self, where: Selector) -> pd.DataFrame:
@@ -116,22 +121,27 @@ class Grid:
 
 
 def make_grid(
-    request: Request, runs: pd.DataFrame, keys: list[str], size: tuple[float, float]
+    request: Request,
+    runs: pd.DataFrame,
+    keys: list[str],
+    size: tuple[float, float],
+    widest: float = math.inf,
 ) -> Grid:
     """Return the panels: the first key's values make the rows, the others' the columns.
 
-    A grid of one row or column, or one that would be half empty, is wrapped instead.
+    A grid of one row or column, or one that would be half empty or wider than ``widest`` (inches),
+    is wrapped instead.
     """
     paper = request.paper
     present = ordered_keys(paper, keys, runs) if keys else [()]
     firsts = list(dict.fromkeys(key[:1] for key in present))
     rests = ordered_keys(paper, keys[1:], runs) if len(keys) > 1 else [()]
     full = 2 * len(present) > len(firsts) * len(rests)
-    if full and len(firsts) > 1 and len(rests) > 1:
+    if full and len(firsts) > 1 and len(rests) > 1 and len(rests) * size[0] <= widest:
         places = {key: (firsts.index(key[:1]), rests.index(key[1:])) for key in present}
         shape = (len(firsts), len(rests))
     else:
-        columns = min(3, len(present))
+        columns = min(3, len(present), max(1, math.floor(min(widest / size[0], 3))))
         places = {key: divmod(i, columns) for i, key in enumerate(present)}
         shape = (-(-len(present) // columns), columns)
     figure = new_figure(max(shape[1] * size[0], 5.4), shape[0] * size[1])
@@ -211,3 +221,11 @@ def counts_text(counts: Sequence[int]) -> str:
         if least == most
         else (f"n = {least} to {most} seeds")
     )
+
+
+def mixture_text(runs: pd.DataFrame, columns: Sequence[str]) -> str:
+    """Return the sentence that warns where runs of several configurations are averaged."""
+    most = runs["config_hash"].nunique()
+    if columns:
+        most = runs.groupby(list(columns), dropna=False)["config_hash"].nunique().max()
+    return "Some means are over several configurations" if most > 1 else ""

@@ -8,15 +8,25 @@ from matplotlib.figure import Figure
 
 from common.results.plots.accuracy import draw_accuracy
 from common.results.plots.bars import draw_bars
+from common.results.plots.curves import draw_curves
 from common.results.plots.layers import draw_layers
 from common.results.plots.layout import Request
+from common.results.plots.probabilities import draw_probabilities
 from common.results.plots.style import plot_style
-from common.results.spec import AccuracyVsSparsity, Bars, LayerDensities
+from common.results.spec import (
+    AccuracyVsSparsity,
+    Bars,
+    LayerDensities,
+    SelectionProbabilities,
+    TrainingCurves,
+)
 
 DRAWERS: Mapping[type, Callable[[Request], Figure | None]] = {
     AccuracyVsSparsity: draw_accuracy,
     Bars: draw_bars,
     LayerDensities: draw_layers,
+    TrainingCurves: draw_curves,
+    SelectionProbabilities: draw_probabilities,
 }
 
 
