@@ -158,6 +158,8 @@ def paper() -> Iterator[Config]:
 
 def _ramanujan(net: str, variant: str) -> Config:
     model = _init("edge_popup", variant) | {"bias": False}
+    if "SC" in variant:
+        model["init"] = "signed_constant"  # the theoretical standard deviation, as its code does
     recipe = RAMANUJAN | {"validation_augment": False}
     return _config(
         "edge-popup-ramanujan",
