@@ -54,7 +54,7 @@ RAMANUJAN: Config = {
 
 def _slug(variant: str) -> str:
     """Return a variant as it stands in a run's name: ``WR+SC`` is ``wr-sc``."""
-    return variant.lower().replace("+", "-").replace(".", "")
+    return variant.lower().replace("+", "-")
 
 
 def _config(
@@ -213,7 +213,6 @@ def ablations() -> Iterator[Config]:
         yield _grid(
             *("edge-popup-lr", "cifar10", net, "edge_popup", "SC"),
             augmented=True,
-            label="SC-lr-0.1",
             search={"lr": 0.1},
         )
         for variant in VARIANTS:

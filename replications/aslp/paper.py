@@ -20,8 +20,11 @@ FOUND = "found_test_accuracy"
 PLAIN = ("cifar10-noda", "cpu-short", "digits")
 SEARCHES = ("cifar10-noda", "cifar10-da", "cifar100", "cpu-short", "digits")
 PLACE = ("experiment", "dataset", "architecture")
-RATES = ("cifar10-da", "edge-popup-rates", "digits", "digits-rates")
-RATES_WHERE = {"method": ("aslp", "edge_popup"), "variant": ("none", "SC")}
+RATES = "Edge-popup at several rates beside ASLP, which finds its own"
+RATE_RUNS = {
+    "edge_popup_rates": (("cifar10-da", "edge-popup-rates"), "SC"),
+    "edge_popup_rates_digits": (("digits", "digits-rates"), "none"),
+}
 ASLP_ABLATIONS = ("cifar10-noda", "signed-constant-scope", "one-pass", "parametrization")
 SAMPLED = {"method": ("aslp", "supermask")}
 LEARNED = {"method": ("aslp", "supermask", "edge_popup")}
@@ -60,13 +63,16 @@ TABLES = (
         ("method",),
         where={"method": ("aslp", "random"), "variant": "none"},
     ),
-    _accuracy(
-        "edge_popup_rates",
-        "Edge-popup at several rates beside ASLP, which finds its own",
-        RATES,
-        rows=("dataset", "architecture", "method", "variant"),
-        columns=("sparsity",),
-        where=RATES_WHERE,
+    *(
+        _accuracy(
+            name,
+            RATES,
+            experiments,
+            rows=("dataset", "architecture", "method", "variant"),
+            columns=("sparsity",),
+            where={"method": ("aslp", "edge_popup"), "variant": variant},
+        )
+        for name, (experiments, variant) in RATE_RUNS.items()
     ),
     _beside("pruned_accuracy", "Accuracy of the pruned network", "pruned_test_accuracy"),
     _beside("sampled_accuracy", "Mean accuracy of sampled networks", "sampled_test_accuracy"),
@@ -135,13 +141,16 @@ PLOTS = (
         groups=("architecture",),
         panels=("dataset", "variant"),
     ),
-    _bars(
-        "edge_popup_rates",
-        "Edge-popup at several rates beside ASLP, which finds its own",
-        RATES,
-        groups=("sparsity",),
-        panels=("dataset", "architecture", "variant"),
-        where=RATES_WHERE,
+    *(
+        _bars(
+            name,
+            RATES,
+            experiments,
+            groups=("sparsity",),
+            panels=("dataset", "architecture", "variant"),
+            where={"method": ("aslp", "edge_popup"), "variant": variant},
+        )
+        for name, (experiments, variant) in RATE_RUNS.items()
     ),
     LayerDensities(
         "pruning_rates",
@@ -200,7 +209,7 @@ PAPER = Paper(
         "method": ("random", "supermask", "edge_popup", "aslp"),
         "variant": (
             *("none", "WR", "WR-one-pass", "WR-glorot"),
-            *("SC", "SC-conv", "SC-lr-0.1"),
+            *("SC", "SC-conv"),
             *("WR+SC", "WR+SC-conv", "WR+SC-one-pass", "logsigmoid", "naive"),
         ),
         "dataset": ("cifar10", "cifar100", "digits"),
@@ -226,7 +235,6 @@ PAPER = Paper(
         "WR+SC-one-pass": "WR+SC, one pass",
         "SC-conv": "SC in convolutions",
         "WR+SC-conv": "WR+SC in convolutions",
-        "SC-lr-0.1": "SC, learning rate 0.1",
         "ticket_sparsity": "sparsity",
     },
     compared_metrics={REPORTED: FOUND},

@@ -237,7 +237,7 @@ def test_edge_popup_s_own_recipe(ablations):
             {"find.sparsity": (0.9, 0.5)},
         ),
         (
-            "edge-popup-lr-conv2-edge-popup-sc-lr-01",
+            "edge-popup-lr-conv2-edge-popup-sc",
             "cifar10-da-conv2-edge-popup-sc",
             {"find.search.lr": (0.1, 50.0)},
         ),
