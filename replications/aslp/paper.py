@@ -8,6 +8,7 @@ from common.results.spec import (
     Bars,
     LayerDensities,
     Paper,
+    Plot,
     SelectionProbabilities,
     Selector,
     Table,
@@ -131,7 +132,7 @@ def _bars(
     )
 
 
-PLOTS = (
+PLOTS: tuple[Plot, ...] = (
     _bars("accuracy", "ASLP and supermask, without augmentation", PLAIN),
     _bars("accuracy_augmented", "ASLP and edge-popup, with augmentation", ("cifar10-da",)),
     _bars(
