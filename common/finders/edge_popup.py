@@ -15,17 +15,23 @@ from common.masks import EdgePopupMask, LearnedMask, LearnedMaskOptions, SearchC
 from common.masks.edge_popup import Rule
 
 
-class EdgePopupOptions(LearnedMaskOptions):
-    """Edge-popup (Ramanujan et al. 2020) with one sparsity for every layer.
+class EdgePopupSearch(SearchConfig):
+    """A search whose defaults are the original's recipe: 100 epochs, 0.1 with cosine decay."""
 
-    The defaults of ``search`` are the recipe of the original: learning rate 0.1 with cosine decay.
-    """
+    epochs: int = Field(100, ge=0)
+    batch_size: int = Field(128, gt=0)
+    lr: float = Field(0.1, gt=0.0)
+    weight_decay: float = Field(1e-4, ge=0.0)
+    schedule: Literal["step", "cosine", "linear", "constant"] = "cosine"
+    patience: int | None = Field(None, gt=0, description="null: never stop early")
+
+
+class EdgePopupOptions(LearnedMaskOptions):
+    """Edge-popup (Ramanujan et al. 2020) with one sparsity for every layer."""
 
     name: Literal["edge_popup"] = "edge_popup"
     sparsity: Fraction
-    search: SearchConfig = SearchConfig(
-        epochs=100, batch_size=128, lr=0.1, weight_decay=1e-4, schedule="cosine", patience=None
-    )
+    search: EdgePopupSearch = EdgePopupSearch()
     rule: Rule = Field(
         "rounded", description="rounded: at least one weight a layer; floor: as the original"
     )

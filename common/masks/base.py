@@ -6,12 +6,13 @@ searched; ``detach`` gives the plain network back.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from common.errors import UserError
 from common.models import prunable_parameters
 
 
@@ -97,9 +98,10 @@ def attach(
         The masks by the names of their weights.
 
     Raises:
-        UserError: an excluded name is no prunable weight.
+        UserError: an excluded name is no prunable weight, or two layers share a weight.
     """
     weights = prunable_parameters(model, exclude=exclude)
+    _refuse_shared(model, weights)
     model.requires_grad_(False)
     masks = {}
     for name, weight in weights.items():
@@ -108,6 +110,15 @@ def attach(
         # unsafe: the check would compute a mask before its noise is there.
         parametrize.register_parametrization(module, "weight", masks[name], unsafe=True)
     return masks
+
+
+def _refuse_shared(model: nn.Module, weights: Mapping[str, nn.Parameter]) -> None:
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        for masked, weight in weights.items():
+            if parameter is weight and name != masked:
+                raise UserError(
+                    f"model: {masked} and {name} are one weight; a mask is learned for one layer"
+                )
 
 
 def detach(model: nn.Module, names: Collection[str]) -> None:

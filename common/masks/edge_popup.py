@@ -17,12 +17,13 @@ Rule = Literal["rounded", "floor"]
 def edge_popup_removed(total: int, sparsity: float, rule: Rule) -> int:
     """Return how many of a layer's weights are removed, ties apart.
 
-    ``rounded``: round(sparsity * (total - 1)), halves to even, as in ASLP's code, so at least one
-    weight is kept. ``floor``: floor(sparsity * total) in exact decimal arithmetic, as the original
+    ``rounded``: round(sparsity * (total - 1)), halves to even, so at least one weight is kept. As
+    in ASLP's code the product is that of a percentile, 0.01 * (100 * sparsity), whose last bit
+    decides where it falls on a half. ``floor``: floor(sparsity * total) in exact decimal arithmetic, as the original
     code means it.
     """
     if rule == "rounded":
-        return round(sparsity * (total - 1))
+        return round(0.01 * (100 * sparsity) * (total - 1))
     return removed_count(total, sparsity)
 
 

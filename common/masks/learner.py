@@ -15,7 +15,7 @@ from common.masks.base import LearnedMask
 from common.masks.noise import Noise
 from common.masks.observe import observe
 from common.masks.options import SearchConfig
-from common.randomness import generator
+from common.randomness import derive_seed, generator
 from common.training import (
     MaskKeeper,
     Precision,
@@ -26,7 +26,7 @@ from common.training import (
     learning_rate,
     require_finite,
 )
-from common.training.step import EagerStep, GraphedStep, Meters, Step
+from common.training.step import EagerStep, GraphedStep, Meters, Step, has_dropout
 
 BEST_ACCURACY = "validation_accuracy"
 
@@ -38,8 +38,9 @@ class RescaleTraining:
     Attributes:
         lr: learning rate, without schedule.
         momentum: of SGD.
-        two_pass: give them a forward and backward pass of their own after the latents' step, with
-            fresh masks; otherwise both step from one pass, at half the cost.
+        two_pass: give them SGD and a forward and backward pass of their own after the latents'
+            step, with fresh masks; otherwise they join the latents' optimiser, with their own
+            learning rate and momentum, at half the cost.
     """
 
     lr: float
@@ -90,6 +91,7 @@ class MaskLearner:
         self._data, self._search, self._seed = data, search, seed
         self._precision: Precision = precision
         self._full = min(search.batch_size, data.train.image_count)
+        self._random_forward = has_dropout(model)
         self._graphs = graphs and device.type == "cuda"
         latents = [mask.latent for mask in self.masks.values()]
         factors = [value for mask in self.masks.values() for value in mask.rescale.parameters()]
@@ -108,6 +110,7 @@ class MaskLearner:
             return [_Pass(latents, self._make_step(first, self.meters))]
         if not rescale.two_pass:
             own = {"lr": rescale.lr, "momentum": rescale.momentum, "weight_decay": 0.0}
+            own["nesterov"] = False
             first.add_param_group({"params": factors, **own})
             return [_Pass([*latents, *factors], self._make_step(first, self.meters))]
         second = torch.optim.SGD(factors, lr=rescale.lr, momentum=rescale.momentum)
@@ -142,6 +145,8 @@ class MaskLearner:
                 for parameter in other.parameters:
                     parameter.requires_grad_(other is one)
             self.noise.draw("train", epoch, number, index)
+            if self._random_forward:
+                torch.manual_seed(derive_seed(self._seed, "dropout", epoch, number, index))
             one.step(images, labels)
 
     def end_epoch(self, epoch: int) -> Row:

@@ -76,6 +76,7 @@ NETWORKS: dict[str, dict[str, object]] = {
     "vgg11": {"width_mult": 0.03},
     "small_cnn": {"width": 3},
     "fc": {"hidden": [24], "image_size": 16},
+    "alexnet": {"width_mult": 0.03, "image_size": 16},  # with dropout
 }
 
 

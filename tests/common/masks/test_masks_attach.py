@@ -155,3 +155,10 @@ def test_edge_popup_on_a_network(network):
             size = weight.numel()
             assert int(mask.selected().sum()) == size - round(0.5 * (size - 1)), name
             assert int((weight != 0).sum()) == int(mask.selected().sum()), name
+
+
+def test_layers_that_share_a_weight_are_refused(coin):
+    first, second = torch.nn.Linear(4, 4), torch.nn.Linear(4, 4)
+    second.weight = first.weight
+    with pytest.raises(UserError, match=r"0\.weight and 1\.weight are one weight"):
+        attach(torch.nn.Sequential(first, second), lambda _, weight: coin(weight))

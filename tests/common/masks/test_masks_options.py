@@ -21,6 +21,12 @@ def test_edge_popup_s_defaults_are_those_of_its_authors():
     assert (search.epochs, search.batch_size, search.schedule) == (100, 128, "cosine")
 
 
+def test_a_part_of_edge_popup_s_search_leaves_the_rest_as_it_is():
+    options = {"name": "edge_popup", "sparsity": 0.5, "search": {"epochs": 5}}
+    search = EdgePopupOptions.model_validate(options).search
+    assert (search.epochs, search.lr, search.batch_size, search.patience) == (5, 0.1, 128, None)
+
+
 def test_patience_without_anything_to_compare_is_refused():
     with pytest.raises(ValidationError, match="patience must be null where select is 'last'"):
         SearchConfig(select="last")

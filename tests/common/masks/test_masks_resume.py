@@ -12,6 +12,7 @@ SEARCH = SearchConfig(epochs=EPOCHS, batch_size=40, lr=20.0, patience=None, sche
 KINDS = {
     "plain": ("fc", None),
     "two passes, batch norm": ("small_cnn", RescaleTraining(1e-2, 0.9, two_pass=True)),
+    "two passes, dropout": ("alexnet", RescaleTraining(1e-2, 0.9, two_pass=True)),
     "one pass, batch norm": ("small_cnn", RescaleTraining(1e-2, 0.9, two_pass=False)),
 }
 

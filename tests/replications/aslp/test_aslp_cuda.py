@@ -15,9 +15,9 @@ pytestmark = pytest.mark.cuda
 
 SEARCH = SearchConfig(epochs=6, batch_size=64, lr=200.0, patience=None)
 MAKE = {
-    "aslp": lambda weight: GumbelMask(weight),
+    "aslp": GumbelMask,
     "aslp, smart rescale": lambda weight: GumbelMask(weight, rescale=SmartRescale()),
-    "supermask": lambda weight: SupermaskMask(weight),
+    "supermask": SupermaskMask,
     "supermask, dynamic rescale": lambda weight: SupermaskMask(weight, rescale=DynamicRescale()),
     "edge-popup": lambda weight: EdgePopupMask(weight, torch.randn_like(weight), 0.5),
 }
