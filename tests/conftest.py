@@ -15,12 +15,18 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import settings
 
 from common.config import RunConfig, apply_overrides, parse_config
 from common.data import Dataset, load_dataset
 from common.launch import main
 from common.pipeline import Context, Methods
 from common.tracking import Workspace
+
+# The same examples in every run, so that a red run can be repeated; pytest's option
+# --hypothesis-profile=default looks for new ones.
+settings.register_profile("repeatable", derandomize=True, deadline=None)
+settings.load_profile("repeatable")
 
 PAPER = "sanity_checking"
 

@@ -19,8 +19,8 @@ def edge_popup_removed(total: int, sparsity: float, rule: Rule) -> int:
 
     ``rounded``: round(sparsity * (total - 1)), halves to even, so at least one weight is kept. As
     in ASLP's code the product is that of a percentile, 0.01 * (100 * sparsity), whose last bit
-    decides where it falls on a half. ``floor``: floor(sparsity * total) in exact decimal arithmetic, as the original
-    code means it.
+    decides where it falls on a half. ``floor``: floor(sparsity * total) in exact decimal
+    arithmetic, as the original code means it.
     """
     if rule == "rounded":
         return round(0.01 * (100 * sparsity) * (total - 1))

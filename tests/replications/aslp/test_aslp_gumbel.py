@@ -157,7 +157,8 @@ def test_a_shift_of_both_logits_changes_nothing(latent, c, u, tau):
     y.backward()
     if abs(latent + logit) > 1e-4:
         assert float(mask) == float(latent + logit >= 0)
-    assert float(slope) == pytest.approx(float(shifted.grad), rel=2e-4, abs=1e-7)
+    # In float32 1 - y has steps of 6e-8, and the slope is divided by tau.
+    assert float(slope) == pytest.approx(float(shifted.grad), rel=2e-4, abs=1e-6)
 
 
 @pytest.mark.parametrize("hard", [True, False])
