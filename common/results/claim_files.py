@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from common.results.claims import CellResult, ClaimResult, rule
+from common.results.claims import NOT_EVALUATED, CellResult, ClaimResult, rule
 from common.results.formats import escape_markdown, markdown_table, write_csv, write_text
 from common.results.naming import metric_label, show
 from common.results.spec import Comparison, Paper, Selector
@@ -113,8 +113,12 @@ def describe(selector: Selector | float, minus: Selector | None = None) -> str:
 
 
 def summary_line(results: Sequence[ClaimResult]) -> str:
-    """Return all verdicts in one line, such as ``C1 holds; C2 inconclusive``."""
-    return "; ".join(f"{result.claim.id} {result.verdict}" for result in results) or "no claims"
+    """Return the verdicts in one line, such as ``C1 holds; C2 inconclusive``.
+
+    Claims that only other protocols can decide are left out.
+    """
+    decidable = [result for result in results if result.verdict != NOT_EVALUATED]
+    return "; ".join(f"{result.claim.id} {result.verdict}" for result in decidable) or "no claims"
 
 
 def _markdown(paper: Paper, protocol: str, results: Sequence[ClaimResult]) -> str:

@@ -15,7 +15,12 @@ from common.results.index import Entry, index_markdown
 from common.results.plots.layout import Request
 from common.results.plots.registry import draw
 from common.results.plots.style import save
-from common.results.records import OBJECT_COLUMNS, load_records, records_frame
+from common.results.records import (
+    OBJECT_COLUMNS,
+    load_records,
+    records_frame,
+    without_others_metrics,
+)
 from common.results.reported import comparison, load_reported
 from common.results.spec import PAPER_PROTOCOL, Paper, config_columns
 from common.results.tables import build_table
@@ -79,7 +84,7 @@ def _write_tables(
     """Write the tables of all protocols, the list of runs and the comparison."""
     folder = root / "tables" / paper.name
     files = [folder / "runs.csv"]
-    write_csv(files[0], frame.drop(columns=list(OBJECT_COLUMNS)))
+    write_csv(files[0], without_others_metrics(frame).drop(columns=list(OBJECT_COLUMNS)))
     if len(reported):
         files.append(folder / "comparison_paper.csv")
         write_csv(files[-1], compared)

@@ -70,6 +70,8 @@ def show(paper: Paper, value: Any) -> str:
 
 def show_key(paper: Paper, column: str, value: Any) -> str:
     """Return a value that needs its column's name to be understood, such as ``sparsity 0.9``."""
+    if column == "sparsity" and same(value, None):
+        return "own sparsity"  # found by the method, not asked for
     text = show(paper, value)
     return f"{show(paper, column)} {text}" if not isinstance(value, str) else text
 

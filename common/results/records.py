@@ -172,6 +172,13 @@ def records_frame(records: Sequence[Mapping[str, Any]], fields: Iterable[str] = 
     return frame.sort_values(order, ignore_index=True, kind="stable")
 
 
+def without_others_metrics(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame of one paper's runs without metrics that only other papers' runs have."""
+    columns = list(frame.columns)
+    metrics = columns[columns.index("error") + 1 : columns.index("chance")]
+    return frame.drop(columns=[name for name in metrics if bool(frame[name].isna().all())])
+
+
 def _row(record: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
     """Return everything of a row but the metrics."""
     config, data = record["config"], record["dataset_fingerprint"] or {}

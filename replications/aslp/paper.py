@@ -133,7 +133,7 @@ def _bars(
 
 
 PLOTS: tuple[Plot, ...] = (
-    _bars("accuracy", "ASLP and supermask, without augmentation", PLAIN),
+    _bars("accuracy", "Learned masks over untrained weights, without augmentation", PLAIN),
     _bars("accuracy_augmented", "ASLP and edge-popup, with augmentation", ("cifar10-da",)),
     _bars(
         "cifar100",
