@@ -6,6 +6,7 @@ from common.masks.learner import MaskLearner, RescaleTraining, best_epoch, final
 from common.masks.noise import Noise
 from common.masks.observe import EDGES, observe
 from common.masks.options import LearnedMaskOptions, SearchConfig
+from common.masks.sampled import SampledMask
 
 __all__ = [
     "EDGES",
@@ -17,6 +18,7 @@ __all__ = [
     "Noise",
     "Rescale",
     "RescaleTraining",
+    "SampledMask",
     "SearchConfig",
     "attach",
     "best_epoch",

@@ -11,7 +11,6 @@ each can be started by its path. Four presets:
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -338,30 +337,13 @@ PRESETS = {
 
 def files() -> dict[Path, str]:
     """Return the text of every config file, and of the schema that editors read, by path."""
-    from common.launch.schema import config_schema  # noqa: PLC0415 - imports torch
+    from common.launch.config_files import config_files  # noqa: PLC0415 - imports torch
     from replications.aslp.methods import METHODS  # noqa: PLC0415
 
-    schema = config_schema(METHODS.catalog())
-    texts = {HERE / "configs" / "schema.json": json.dumps(schema, indent=1) + "\n"}
-    for preset, configs in PRESETS.items():
-        for config in configs():
-            path = HERE / "configs" / preset / f"{config['name'].replace('-', '_')}.json"
-            if path in texts:
-                raise ValueError(f"two configs are called {path.name}")
-            texts[path] = json.dumps(config, indent=2) + "\n"
-    return texts
-
-
-def write() -> None:
-    """Write all config files and remove those that no experiment has any more."""
-    texts = files()
-    for path in (HERE / "configs").rglob("*.json"):
-        if path not in texts:
-            path.unlink()
-    for path, text in texts.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+    return config_files(HERE / "configs", PRESETS, METHODS)
 
 
 if __name__ == "__main__":
-    write()
+    from common.launch.config_files import write_config_files
+
+    write_config_files(HERE / "configs", files())

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from common.masks import LearnedMask, Rescale
+from common.masks import Rescale, SampledMask
 
 Parametrization = Literal["aslp", "naive", "logsigmoid"]
 
@@ -104,20 +104,18 @@ class _Replace(torch.autograd.Function):
         return grads[0], None
 
 
-class GumbelMask(LearnedMask):
-    """A mask whose entries are selected with probability sigma(latent), sampled at every forward.
+class GumbelMask(SampledMask):
+    """A sampled mask with the gradient of the straight-through Gumbel-Softmax (spec 2.2).
 
     Args:
         weight: the weight under the mask.
         first: first value of all latents.
         rescale: how the masked weight is scaled.
+        threshold: a latent of at least this is selected in the end, so a tie is.
         tau: temperature; it changes the gradient, not the law of the mask.
         hard: False masks with the soft values.
         parametrization: how the logits are computed.
-        threshold: a latent of at least this is selected in the end, so a tie is.
     """
-
-    is_random = True
 
     def __init__(
         self,
@@ -125,13 +123,13 @@ class GumbelMask(LearnedMask):
         *,
         first: float = 0.0,
         rescale: Rescale | None = None,
+        threshold: float = 0.0,
         tau: float = 1.0,
         hard: bool = True,
         parametrization: Parametrization = "aslp",
-        threshold: float = 0.0,
     ) -> None:
-        super().__init__(weight, torch.full_like(weight, first), rescale)
-        self.tau, self.hard, self.threshold = tau, hard, threshold
+        super().__init__(weight, first=first, rescale=rescale, threshold=threshold)
+        self.tau, self.hard = tau, hard
         self.parametrization = parametrization
 
     def mask(self) -> Tensor:
@@ -142,11 +140,3 @@ class GumbelMask(LearnedMask):
         return literal_gumbel(
             self.latent, self.drawn(), tau=self.tau, hard=self.hard, stable=stable
         )
-
-    def selected(self) -> Tensor:
-        """Return where the latent reaches the threshold (spec 2.2, final selection)."""
-        return self.latent.detach() >= self.threshold
-
-    def probability(self) -> Tensor:
-        """Return sigma(latent)."""
-        return torch.sigmoid(self.latent.detach())

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from common.masks import LearnedMask, Rescale
+from common.masks import SampledMask
 
 
 class _Bernoulli(torch.autograd.Function):
@@ -39,37 +39,9 @@ def straight_through_bernoulli(latent: Tensor, noise: Tensor) -> Tensor:
     return mask
 
 
-class SupermaskMask(LearnedMask):
-    """A mask whose entries are 1 with probability sigma(latent), sampled at every forward.
-
-    Args:
-        weight: the weight under the mask.
-        first: first value of all latents.
-        rescale: how the masked weight is scaled.
-        threshold: a latent of at least this is selected in the pruned network.
-    """
-
-    is_random = True
-
-    def __init__(
-        self,
-        weight: Tensor,
-        *,
-        first: float = 0.0,
-        rescale: Rescale | None = None,
-        threshold: float = 0.0,
-    ) -> None:
-        super().__init__(weight, torch.full_like(weight, first), rescale)
-        self.threshold = threshold
+class SupermaskMask(SampledMask):
+    """A sampled mask with the gradient of its probability (spec 2.5)."""
 
     def mask(self) -> Tensor:
         """Return a sampled mask."""
         return straight_through_bernoulli(self.latent, self.drawn())
-
-    def selected(self) -> Tensor:
-        """Return where the latent reaches the threshold."""
-        return self.latent.detach() >= self.threshold
-
-    def probability(self) -> Tensor:
-        """Return sigma(latent)."""
-        return torch.sigmoid(self.latent.detach())
