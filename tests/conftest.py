@@ -55,6 +55,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(skip)
 
 
+@pytest.fixture(autouse=True)
+def _denormals() -> None:
+    """Begin every test with denormal numbers, which a run in this process switches off."""
+    torch.set_flush_denormal(False)
+
+
 @pytest.fixture
 def one_thread() -> Iterator[None]:
     """Run a test on one CPU thread."""

@@ -188,6 +188,10 @@ def _parse_named(
     if "name" not in value:
         raise refuse(f"key 'name' is missing (known names: {', '.join(sorted(classes))})")
     name = value["name"]
+    # Papers write "ASLP" and "edge-popup"; a config may, too.
+    plain = name.lower().replace("-", "_") if isinstance(name, str) else name
+    if name not in classes and plain in classes:
+        name, value = plain, {**value, "name": plain}
     if name not in classes:
         raise refuse(str(unknown_name(f"{where}.name", name, classes)))
     return classes[name].model_validate(value, context=info.context)

@@ -17,7 +17,8 @@ from common.tickets.ticket import Ticket
 class TicketFileOptions(FindOptions):
     """A ticket from a file, with the weights it brings along or with the run's own.
 
-    The content decides what the run is: its SHA-256 is filled in where a config leaves it out.
+    The SHA-256 of the content is filled in where a config leaves it out. It is part of what the run
+    is, as the path is: another file at the same path makes another run.
     """
 
     name: Literal["ticket_file"] = "ticket_file"
@@ -32,11 +33,11 @@ class TicketFileOptions(FindOptions):
     @classmethod
     def _identify(cls, value: Any) -> Any:
         if isinstance(value, dict) and isinstance(value.get("path"), str):
-            if value.get("sha256"):
-                return value
             path = Path(value["path"])
             if not path.is_file():
                 raise refuse(f"path: no such file: {path}")
+            if value.get("sha256"):
+                return value
             return {**value, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
         return value
 

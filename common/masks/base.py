@@ -98,9 +98,12 @@ def attach(
         The masks by the names of their weights.
 
     Raises:
-        UserError: an excluded name is no prunable weight, or two layers share a weight.
+        UserError: an excluded name is no prunable weight, nothing is left to mask, or two layers
+            share a weight.
     """
     weights = prunable_parameters(model, exclude=exclude)
+    if not weights:
+        raise UserError("find.exclude: leaves no weight to put a mask on")
     _refuse_shared(model, weights)
     model.requires_grad_(False)
     masks = {}

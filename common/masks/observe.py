@@ -16,7 +16,7 @@ EDGES = tuple(index / BINS for index in range(BINS + 1))
 
 @torch.no_grad()
 def observe(masks: Mapping[str, LearnedMask]) -> Row:
-    """Return the masks' statistics, one wait for the device in all.
+    """Return the masks' statistics; the device is waited for, so once an epoch is often enough.
 
     Returns:
         ``sparsity``: fraction of the weights under a mask that the found network lacks;

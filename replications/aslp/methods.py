@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from common.config.schema import Section
+from common.config.schema import Section, refuse
 from common.finders import FindInputs, Found, MaskSearch, one_shot, search_masks
 from common.masks import LearnedMask, LearnedMaskOptions, MakeMask, Rescale, RescaleTraining
 from common.pipeline import Methods
@@ -48,6 +48,15 @@ class SampledMaskOptions(LearnedMaskOptions):
         True, description="the method's number is the pruned network's; false: the samples' mean"
     )
     samples: int = Field(10, ge=1, description="topologies sampled for the stochastic test")
+
+    @model_validator(mode="after")
+    def _reads_what_it_is_given(self) -> SampledMaskOptions:
+        if not self.weight_rescale and self.rescale != RescaleConfig():
+            raise refuse("rescale has no effect where weight_rescale is false")
+        given = self.rescale.model_copy(update={"kind": "auto"})
+        if self._kind() == "dynamic" and given != RescaleConfig():
+            raise refuse("rescale.lr and rescale.two_pass have no effect on dynamic rescale")
+        return self
 
     def make_rescale(self) -> Rescale:
         """Return a layer's rescaling."""

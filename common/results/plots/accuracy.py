@@ -76,7 +76,9 @@ def draw_accuracy(request: Request) -> Figure | None:
     keys = panel_keys(request, runs, (plot.lines, "sparsity"))
     runs = _with_found_sparsity(runs, [*keys, plot.lines])
     grid = make_grid(request, runs, keys, _PANEL)
-    lines = looks(request.values(plot.lines, leave_out=plot.baseline))
+    lines = looks(
+        request.values(plot.lines, leave_out=plot.baseline), *request.orders([plot.lines])
+    )
     panels = _panels(request, plot, grid, runs, keys)
     sources = sorted({label for panel in panels.values() for label in panel.reported["label"]})
     _draw_panels(request, plot, grid, panels, lines, keys, sources)

@@ -42,7 +42,7 @@ def draw_bars(request: Request) -> Figure | None:
         return None
     keys = panel_keys(request, runs, (*plot.groups, plot.bars))
     groups = ordered_keys(request.paper, plot.groups, runs)
-    lines = looks(request.values(plot.bars))
+    lines = looks(request.values(plot.bars), *request.orders([plot.bars]))
     shown = {value: look for value, look in lines.items() if (runs[plot.bars] == value).any()}
     theirs = _reported(request, plot, runs, [*keys, *plot.groups, plot.bars])
     parts = _parts(plot, theirs, [*keys, *plot.groups, plot.bars])
@@ -68,7 +68,8 @@ def draw_bars(request: Request) -> Figure | None:
     elif drawn:
         style: dict[str, Any] = {"marker": "D", "mfc": "white", "mec": "black", "ls": "none"}
         handles.append(Line2D([], [], label="reported", **style))
-    sentences = [f"Mean and 95 % t-interval, {counts_text(counts)}"]
+    spread = "Mean and 95 % t-interval, " if max(counts) > 1 else ""
+    sentences = [f"{spread}{counts_text(counts)}"]
     mixture = mixture_text(runs, [*keys, *plot.groups, plot.bars])
     finish(grid, request, handles, [*sentences, *([mixture] if mixture else [])])
     return grid.figure
@@ -147,7 +148,7 @@ def _value_axis(plot: Bars, axes: Axes, values: Sequence[float]) -> None:
     least, most = min(values), max(values)
     span = most - least
     label = metric_label(plot.metric)
-    if least > 0 and span < most / 5:
+    if least > 0 and 0 < span < most / 5:
         start = max(0.0, math.floor(least - 1.2 * max(span, most / 100)))
         axes.set_ylim(start, most + 0.35 * max(span, most / 100))
         label += f"; axis starts at {start:g}" if start else ""

@@ -37,7 +37,7 @@ def draw_curves(request: Request) -> Figure | None:
     if not len(runs):
         return None
     keys = panel_keys(request, runs, plot.lines)
-    lines = paired_looks(ordered_keys(request.paper, plot.lines, runs))
+    lines = paired_looks(ordered_keys(request.paper, plot.lines, runs), request.orders(plot.lines))
     grid = make_grid(request, runs, keys, _PANEL)
     drawn: list[SeedCurves] = []
     for key, axes in grid.panels.items():

@@ -46,7 +46,7 @@ def draw_layers(request: Request) -> Figure | None:
         highest = runs.groupby(keys, dropna=False)["sparsity"].transform("max") if keys else None
         highest = runs["sparsity"].max() if highest is None else highest
         runs = runs[(runs["sparsity"] == highest) | runs["sparsity"].isna()]
-    lines = paired_looks(ordered_keys(request.paper, plot.lines, runs))
+    lines = paired_looks(ordered_keys(request.paper, plot.lines, runs), request.orders(plot.lines))
     grid = make_grid(request, runs, keys, _PANEL)
     lowest = _lowest(runs)
     counts: list[int] = []

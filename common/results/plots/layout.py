@@ -61,6 +61,10 @@ class Request:
         chosen = self._chosen(self.plot.where)
         return ordered(self.paper, column, chosen.loc[chosen["method"] != leave_out, column])
 
+    def orders(self, columns: Sequence[str]) -> list[Sequence[Any]]:
+        """Return the paper's order of the values of every column."""
+        return [self.paper.order.get(column, ()) for column in columns]
+
     def reported_rows(self, metric: str, columns: Sequence[str]) -> pd.DataFrame:
         """Return the reported numbers that belong in the plot; none unless they may be shown.
 
@@ -158,7 +162,7 @@ def finish(grid: Grid, request: Request, handles: Sequence[Any], sentences: Sequ
     """Add the title, the caption and the legend, and make room for them."""
     figure = grid.figure
     width = figure.get_figwidth()
-    title = textwrap.fill(request.plot.title, int(width * 12))
+    title = textwrap.fill(request.plot.title, int(width * 10))
     protocol = f"Protocol: {request.protocol}"
     protocol += "" if request.protocol == PAPER_PROTOCOL else " (not the paper's)"
     text = ". ".join([protocol, *sentences, *dataset_notes(request.runs)]) + "."

@@ -55,24 +55,42 @@ class Look:
     dashes: Any
 
 
-def looks(values: Sequence[Any]) -> dict[Any, Look]:
-    """Give every value its own look; the first eight differ in colour and in marker."""
+def looks(values: Sequence[Any], order: Sequence[Any] = ()) -> dict[Any, Look]:
+    """Give every value its own look; the first eight differ in colour and in marker.
+
+    Values of ``order`` have the look of their position there, so that a method looks the same in
+    all plots of a paper, whichever others are drawn.
+    """
+    places = {value: place for place, value in enumerate(order)}
+    for value in values:
+        places.setdefault(value, len(places))
     return {
         value: Look(
-            COLOURS[i % len(COLOURS)],
-            MARKERS[(i + i // len(COLOURS)) % len(MARKERS)],
-            DASHES[i % len(DASHES)],
+            COLOURS[place % len(COLOURS)],
+            MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
+            DASHES[place % len(DASHES)],
         )
-        for i, value in enumerate(values)
+        for value, place in ((value, places[value]) for value in values)
     }
 
 
-def paired_looks(keys: Sequence[tuple[Any, ...]]) -> dict[tuple[Any, ...], Look]:
-    """Give keys that share their first value a colour and those that share the rest a marker."""
-    colours = looks(list(dict.fromkeys(key[0] for key in keys)))
-    markers = looks(list(dict.fromkeys(key[1:] for key in keys)))
-    if len(colours) == 1 or len(markers) == 1:
-        return looks(keys)
+def paired_looks(
+    keys: Sequence[tuple[Any, ...]], orders: Sequence[Sequence[Any]] = ()
+) -> dict[tuple[Any, ...], Look]:
+    """Give keys that share their first value a colour and those that share the rest a marker.
+
+    Args:
+        keys: what the lines are.
+        orders: for every place of a key the order of its values, see ``looks``.
+    """
+    first, *others = orders or ((),)
+    rest = [(value,) for value in others[0]] if len(others) == 1 else ()
+    colours = looks(list(dict.fromkeys(key[0] for key in keys)), first)
+    markers = looks(list(dict.fromkeys(key[1:] for key in keys)), rest)
+    if len(markers) == 1:
+        return {key: colours[key[0]] for key in keys}
+    if len(colours) == 1:
+        return {key: markers[key[1:]] for key in keys}
     return {
         key: Look(colours[key[0]].colour, markers[key[1:]].marker, markers[key[1:]].dashes)
         for key in keys

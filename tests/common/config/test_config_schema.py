@@ -68,7 +68,9 @@ REFUSED = {
     'find={"name":"magnitude","sparsity":0.5,"pretrain":{}}': ["find: rewinding is missing"],
     # a key that is not there
     'find={"name":"snip"}': ["find.sparsity: key is missing"],
-    'find={"sparsity":0.5}': ["find: key 'name' is missing (known names: dense, grasp,"],
+    'find={"sparsity":0.5}': [
+        "find: key 'name' is missing (known names: dense, edge_popup, grasp,"
+    ],
     'data={"augment":null}': ["data.name: key is missing"],
 }
 

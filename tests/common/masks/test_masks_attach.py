@@ -162,3 +162,9 @@ def test_layers_that_share_a_weight_are_refused(coin):
     second.weight = first.weight
     with pytest.raises(UserError, match=r"0\.weight and 1\.weight are one weight"):
         attach(torch.nn.Sequential(first, second), lambda _, weight: coin(weight))
+
+
+def test_a_search_needs_at_least_one_mask(network, coin):
+    model = network("fc")
+    with pytest.raises(UserError, match=r"find\.exclude: leaves no weight"):
+        attach(model, lambda _, weight: coin(weight), exclude=list(prunable_parameters(model)))

@@ -1,4 +1,4 @@
-"""Searches on a GPU: their steps as CUDA graphs against eager ones, and resuming."""
+"""Searches on a GPU: their steps as CUDA graphs against eager ones."""
 
 import pytest
 import torch

@@ -6,6 +6,7 @@ import json
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from common.config import parse_config
 from common.data import Batches, Normalization
@@ -94,8 +95,29 @@ def test_weight_rescale_is_smart_for_aslp_and_dynamic_for_supermask(options, kin
     assert (options.training() is not None) is (kind is SmartRescale)
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "reason"),
+    [
+        ("aslp", {"rescale": {"lr": 0.1}}, "no effect where weight_rescale is false"),
+        ("supermask", {"weight_rescale": True, "rescale": {"two_pass": False}}, "dynamic"),
+        ("aslp", {"weight_rescale": True, "rescale": {"kind": "dynamic", "lr": 0.1}}, "dynamic"),
+    ],
+)
+def test_an_option_without_effect_is_refused(name, options, reason):
+    with pytest.raises(ValidationError, match=reason):
+        METHODS.finders[name].options.model_validate({"name": name, **options})
+
+
+@pytest.mark.parametrize(
+    ("spelling", "name"), [("ASLP", "aslp"), ("Edge-Popup", "edge_popup"), ("SNIP", "snip")]
+)
+def test_a_method_may_be_spelt_as_in_the_papers(spelling, name):
+    find = {"name": spelling, **({} if name == "aslp" else {"sparsity": 0.5})}
+    assert parse_config(RUN | {"find": find}, METHODS.catalog()).find.name == name
+
+
 def test_without_weight_rescale_nothing_is_scaled():
-    options = AslpOptions(rescale={"kind": "smart"})
+    options = AslpOptions()
     assert not list(options.make_rescale().parameters())
     assert options.training() is None
 
