@@ -45,6 +45,12 @@ TINY_RUN: dict[str, Any] = {
 }
 
 
+def pytest_configure() -> None:
+    """Answer Ctrl-C: a background job of a shell ignores it, and so would all its processes."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what needs a GPU where there is none."""
     if torch.cuda.is_available():

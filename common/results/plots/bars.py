@@ -54,7 +54,7 @@ def draw_bars(request: Request) -> Figure | None:
     for key, axes in grid.panels.items():
         mine = rows_of(runs, keys, key)
         beside = rows_of(theirs, keys, key) if len(theirs) else theirs
-        counts += _draw_panel(request, plot, axes, mine, shown, parts)
+        counts += _draw_panel(request, plot, axes, mine, beside, shown, parts)
         _value_axis(plot, axes, [*mine[plot.metric], *beside["value"]])
         drawn |= _draw_reported(request, plot, axes, mine, beside, shown, parts)
     handles: list[Any] = [
@@ -91,15 +91,25 @@ def _parts(plot: Bars, theirs: pd.DataFrame, columns: Sequence[str]) -> int:
     return 1 + int(theirs.groupby(list(columns), dropna=False).size().max())
 
 
-def _places(request: Request, plot: Bars, runs: pd.DataFrame, shown: dict[Any, Look]) -> dict:
-    """Return the middle of every bar: (group, bar) -> x."""
+def _places(
+    request: Request,
+    plot: Bars,
+    runs: pd.DataFrame,
+    theirs: pd.DataFrame,
+    shown: dict[Any, Look],
+) -> dict:
+    """Return the middle of every bar of a panel, (group, bar) -> x; a group stands at its tick."""
     groups = ordered_keys(request.paper, plot.groups, runs)
     width = _TOTAL / len(shown)
-    return {
-        (group, value): number + (i - (len(shown) - 1) / 2) * width
-        for number, group in enumerate(groups)
-        for i, value in enumerate(shown)
-    }
+    places = {}
+    for number, group in enumerate(groups):
+        mine = rows_of(runs, plot.groups, group)
+        beside = rows_of(theirs, plot.groups, group) if len(theirs) else theirs
+        there = {*mine[plot.bars], *(beside[plot.bars] if len(beside) else ())}
+        values = [value for value in shown if value in there]
+        for i, value in enumerate(values):
+            places[group, value] = number + (i - (len(values) - 1) / 2) * width
+    return places
 
 
 def _draw_panel(
@@ -107,11 +117,12 @@ def _draw_panel(
     plot: Bars,
     axes: Axes,
     runs: pd.DataFrame,
+    theirs: pd.DataFrame,
     shown: dict[Any, Look],
     parts: int,
 ) -> list[int]:
     """Draw the bars of one panel; return how many seeds each one has."""
-    places = _places(request, plot, runs, shown)
+    places = _places(request, plot, runs, theirs, shown)
     width = 0.92 * _TOTAL / len(shown) / parts
     columns = (*plot.groups, plot.bars)
     cells = summarise_cells(runs, columns, plot.metric)
@@ -187,7 +198,7 @@ def _draw_reported(
     drawn = False
     columns = (*plot.groups, plot.bars)
     width = 0.92 * _TOTAL / len(shown)
-    for (group, value), x in _places(request, plot, runs, shown).items():
+    for (group, value), x in _places(request, plot, runs, theirs, shown).items():
         mine = rows_of(theirs, columns, (*group, value)) if len(theirs) else theirs
         for i, number in enumerate(mine["value"]):
             drawn = True
