@@ -6,6 +6,7 @@ searched; ``detach`` gives the plain network back.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 
 import torch
@@ -28,7 +29,7 @@ class Rescale(nn.Module):
         return 1.0
 
 
-class LearnedMask(nn.Module):
+class LearnedMask(nn.Module, ABC):
     """The mask of one weight, computed from a latent of the weight's shape.
 
     A subclass says how: ``mask`` for the search, ``selected`` for the network that is found, and
@@ -55,13 +56,13 @@ class LearnedMask(nn.Module):
         self.noise: Tensor | None = None
         self.final = False
 
+    @abstractmethod
     def mask(self) -> Tensor:
         """Return the mask of the search: floating, differentiable in the latent."""
-        raise NotImplementedError
 
+    @abstractmethod
     def selected(self) -> Tensor:
         """Return the bool mask of the network that is found."""
-        raise NotImplementedError
 
     def probability(self) -> Tensor | None:
         """Return the probability of every weight to be selected; None: nothing is random."""

@@ -26,7 +26,7 @@ from common.training import (
     learning_rate,
     require_finite,
 )
-from common.training.step import EagerStep, GraphedStep, Meters, Step, has_dropout
+from common.training.step import EagerStep, Meters, Step, fastest_step, has_dropout
 
 BEST_ACCURACY = "validation_accuracy"
 
@@ -92,7 +92,7 @@ class MaskLearner:
         self._precision: Precision = precision
         self._full = min(search.batch_size, data.train.image_count)
         self._random_forward = has_dropout(model)
-        self._graphs = graphs and device.type == "cuda"
+        self._graphs = graphs
         latents = [mask.latent for mask in self.masks.values()]
         factors = [value for mask in self.masks.values() for value in mask.rescale.parameters()]
         self._passes = self._make_passes(latents, factors, rescale)
@@ -130,7 +130,7 @@ class MaskLearner:
             self._precision,
             self._search.label_smoothing,
         )
-        return GraphedStep(eager, self._full) if self._graphs else eager
+        return fastest_step(eager, self._full, self._graphs)
 
     def begin_epoch(self, epoch: int) -> float:
         """Set the latents' learning rate."""
@@ -155,7 +155,7 @@ class MaskLearner:
         return observe(self.masks)
 
     def evaluate(self, epoch: int) -> Row:
-        """Evaluate on the validation images, and remember the network if it is the best so far."""
+        """Evaluate on the validation images, and remember the best network if it is wanted."""
         if self._data.validation is None:
             return {}
         final = self._search.validate_as == "final"
@@ -165,7 +165,8 @@ class MaskLearner:
         loss, accuracy = self.measure(
             self._data.validation, "validation", epoch, final=final, augmented_by=augmented_by
         )
-        if not self._best or accuracy > float(self._best[BEST_ACCURACY]):
+        wanted = self._search.select == "best_validation"
+        if wanted and (not self._best or accuracy > float(self._best[BEST_ACCURACY])):
             self._best = {name: value.clone() for name, value in self._learned().items()}
             self._best[BEST_ACCURACY] = torch.tensor(accuracy, dtype=torch.float64)
         return {"validation_loss": loss, "validation_accuracy": accuracy}

@@ -18,7 +18,7 @@ from common.training.evaluate import evaluate
 from common.training.optimizer import MaskKeeper, build_optimizer
 from common.training.precision import Precision
 from common.training.schedule import learning_rate
-from common.training.step import EagerStep, GraphedStep, Meters, Step, has_dropout
+from common.training.step import EagerStep, Meters, fastest_step, has_dropout
 
 Row = dict[str, Any]
 
@@ -106,7 +106,7 @@ class WeightLearner:
             model, optimizer, self._keeper, self.meters, precision, recipe.label_smoothing
         )
         full = min(recipe.batch_size, data.train.image_count)
-        self._step: Step = GraphedStep(eager, full) if graphs and device.type == "cuda" else eager
+        self._step = fastest_step(eager, full, graphs)
 
     def begin_epoch(self, epoch: int) -> float:
         """Set the epoch's learning rate."""

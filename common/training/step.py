@@ -142,6 +142,12 @@ class GraphedStep:
         step.meters.correct.copy_(correct)
 
 
+def fastest_step(eager: EagerStep, batch_size: int, graphs: bool) -> Step:
+    """Return the step as a CUDA graph of full batches where that is asked for and possible."""
+    on_gpu = eager.meters.loss.device.type == "cuda"
+    return GraphedStep(eager, batch_size) if graphs and on_gpu else eager
+
+
 def has_dropout(model: nn.Module) -> bool:
     """Tell whether the model draws random numbers in its forward pass."""
     return any(isinstance(module, nn.modules.dropout._DropoutNd) for module in model.modules())
