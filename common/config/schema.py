@@ -14,7 +14,9 @@ from pydantic import (
     ConfigDict,
     Field,
     SerializeAsAny,
+    SerializerFunctionWrapHandler,
     ValidationInfo,
+    model_serializer,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
@@ -34,11 +36,22 @@ def refuse(message: str) -> PydanticCustomError:
     return PydanticCustomError("refused", "{message}", {"message": message})
 
 
+class _Later:
+    """Type of ``LATER``."""
+
+
+LATER = _Later()
+"""Marks a field that came after runs of its section had been recorded, as in
+``Annotated[bool, LATER] = False``: a dump leaves it out where it holds its default, so that the
+identities of those runs stay what they were."""
+
+
 class Section(BaseModel):
     """A part of a config: frozen, and typed strictly: ``"yes"`` is no boolean, ``true`` no number.
 
     An integer may stand where a float is expected. Fields that hold a tuple are declared with
-    ``strict=False``, because JSON only has lists; their entries stay strict.
+    ``strict=False``, because JSON only has lists; their entries stay strict. A field whose JSON
+    name is no Python name has it as its alias.
     """
 
     model_config = ConfigDict(
@@ -50,13 +63,23 @@ class Section(BaseModel):
     def _refuse_unknown_keys(cls, value: Any) -> Any:
         if not isinstance(value, dict) or cls.model_config.get("extra") == "allow":
             return value
+        known = [field.alias or name for name, field in cls.model_fields.items()]
         for key in value:
-            if key not in cls.model_fields:
-                guess = nearest(str(key), cls.model_fields)
+            if key not in known:
+                guess = nearest(str(key), known)
                 hint = f"; did you mean {guess!r}?" if guess else ""
-                known = ", ".join(cls.model_fields)
-                raise refuse(f"unknown key {key!r}{hint} (allowed: {known})")
+                raise refuse(f"unknown key {key!r}{hint} (allowed: {', '.join(known)})")
         return value
+
+    @model_serializer(mode="wrap")
+    def _dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        values: dict[str, Any] = handler(self)
+        for name, field in type(self).model_fields.items():
+            if LATER in field.metadata and getattr(self, name) == field.default:
+                values.pop(name, None)
+            elif field.alias is not None and name in values:
+                values[field.alias] = values.pop(name)
+        return values
 
 
 class AugmentConfig(Section):
