@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from common.errors import UserError
+from common.models.head import classify, make_layer
 from common.models.options import scaled
 
 
@@ -142,6 +143,7 @@ class SmallCNN(nn.Module):
         in_channels: channels of the images.
         width: channels of the first two convolutions.
         bn_affine: batch norm with learnable scale and shift.
+        classifier: kind of the last layer, "linear" or "conv" (1x1).
         classifier_bias: bias of the last layer.
     """
 
@@ -152,6 +154,7 @@ class SmallCNN(nn.Module):
         *,
         width: int,
         bn_affine: bool,
+        classifier: str,
         classifier_bias: bool,
     ) -> None:
         super().__init__()
@@ -166,8 +169,8 @@ class SmallCNN(nn.Module):
             channels = out
         self.features = nn.Sequential(layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(channels, num_classes, bias=classifier_bias)
+        self.classifier = make_layer(classifier, channels, num_classes, classifier_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, in_channels, H, W) to logits (N, num_classes)."""
-        return self.classifier(self.pool(self.features(x)).flatten(1))
+        return classify(self.pool(self.features(x)), self.classifier)

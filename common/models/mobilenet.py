@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
+from common.models.head import classify, make_layer
 from common.models.options import scaled
 
 #: Output channels and stride of the thirteen depthwise and pointwise pairs of V1.
@@ -61,6 +62,7 @@ class MobileNetV1(nn.Module):
         in_channels: channels of the images.
         width_mult: factor on every width, rounded.
         bn_affine: batch norm with learnable scale and shift.
+        classifier: kind of the last layer, "linear" or "conv" (1x1).
         classifier_bias: bias of the last layer.
     """
 
@@ -71,6 +73,7 @@ class MobileNetV1(nn.Module):
         *,
         width_mult: float,
         bn_affine: bool,
+        classifier: str,
         classifier_bias: bool,
     ) -> None:
         super().__init__()
@@ -85,12 +88,12 @@ class MobileNetV1(nn.Module):
             channels = width
         self.blocks = nn.Sequential(*blocks)
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(channels, num_classes, bias=classifier_bias)
+        self.classifier = make_layer(classifier, channels, num_classes, classifier_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, in_channels, H, W) to logits (N, num_classes)."""
         x = self.blocks(self.relu1(self.bn1(self.conv1(x))))
-        return self.classifier(self.pool(x).flatten(1))
+        return classify(self.pool(x), self.classifier)
 
 
 class InvertedResidual(nn.Module):
@@ -138,6 +141,7 @@ class MobileNetV2(nn.Module):
         in_channels: channels of the images.
         width_mult: factor on every width, the head's 1280 too, rounded.
         bn_affine: batch norm with learnable scale and shift.
+        classifier: kind of the last layer, "linear" or "conv" (1x1).
         classifier_bias: bias of the last layer.
     """
 
@@ -148,6 +152,7 @@ class MobileNetV2(nn.Module):
         *,
         width_mult: float,
         bn_affine: bool,
+        classifier: str,
         classifier_bias: bool,
     ) -> None:
         super().__init__()
@@ -168,10 +173,10 @@ class MobileNetV2(nn.Module):
         self.bn2 = nn.BatchNorm2d(head, affine=bn_affine)
         self.relu2 = nn.ReLU()
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(head, num_classes, bias=classifier_bias)
+        self.classifier = make_layer(classifier, head, num_classes, classifier_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, in_channels, H, W) to logits (N, num_classes)."""
         x = self.blocks(self.relu1(self.bn1(self.conv1(x))))
         x = self.relu2(self.bn2(self.conv2(x)))
-        return self.classifier(self.pool(x).flatten(1))
+        return classify(self.pool(x), self.classifier)

@@ -68,6 +68,16 @@ def choice(default: str, *others: str) -> Option:
     return Option(default, words, lambda value: isinstance(value, str) and value in names)
 
 
+def optional_choice(*names: str) -> Option:
+    """Make an option that is null (the default) or one of a few names."""
+    words = " or ".join(["null", *map(repr, names)])
+    return Option(
+        None,
+        words,
+        lambda value: value is None or (isinstance(value, str) and value in names),
+    )
+
+
 def sizes(*default: int) -> Option:
     """Make an option that is a list of positive integers; it may be empty."""
     return Option(

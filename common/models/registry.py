@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,8 +24,10 @@ from common.models.options import (
     flag,
     fraction,
     is_count,
+    optional_choice,
     sizes,
 )
+from common.models.released import RELEASES, Released
 from common.models.resnet import ResNet
 from common.models.resnet_cifar import CifarResNet
 from common.models.vgg import VGG
@@ -40,15 +43,22 @@ class ModelSpec:
         options: the options that ``build`` takes, with their defaults and allowed values.
         init: the initialisation scheme used where the option ``init`` names no other.
         description: one line for people.
+        released: the published weights that the option ``pretrained`` names, where there are any.
     """
 
     build: Callable[..., nn.Module]
     options: Mapping[str, Option]
     init: str
     description: str
+    released: Released | None = None
 
 
-_NORM = {"bn_affine": flag(True), "classifier_bias": flag(True)}
+#: What every model with batch norm, a global pool and one layer behind it takes.
+_POOLED = {
+    "bn_affine": flag(True),
+    "classifier": choice("linear", "conv"),
+    "classifier_bias": flag(True),
+}
 
 
 def _vgg(plan: str, conv_bias: bool, init: str, description: str) -> ModelSpec:
@@ -56,7 +66,7 @@ def _vgg(plan: str, conv_bias: bool, init: str, description: str) -> ModelSpec:
         "width_mult": factor(1.0),
         "conv_bias": flag(conv_bias),
         "batch_norm": flag(True),
-        **_NORM,
+        **_POOLED,
     }
     return ModelSpec(partial(VGG, plan=plan), options, init, description)
 
@@ -66,10 +76,15 @@ def _cifar_resnet(depth: int, width: int, init: str) -> ModelSpec:
         "width": count(width),
         "shortcut": choice("B", "A"),
         "bottleneck": flag(depth >= 54),
-        **_NORM,
+        **_POOLED,
     }
     description = f"CIFAR ResNet of depth {depth}, widths {width}, {2 * width} and {4 * width}"
     return ModelSpec(partial(CifarResNet, depth=depth), options, init, description)
+
+
+def _untrained_resnet(*, pretrained: object, **options: Any) -> ResNet:
+    """Build a ResNet; ``build_model`` loads published weights after it has drawn the others."""
+    return ResNet(**options)
 
 
 def _resnet(depth: int) -> ModelSpec:
@@ -77,10 +92,15 @@ def _resnet(depth: int) -> ModelSpec:
         "width": count(64),
         "stem": choice("cifar", "imagenet"),
         "shortcut": choice("B", "A"),
-        **_NORM,
+        **_POOLED,
+        "dropout": fraction(0.0),
+        "head": choice("linear", "two_layer"),
+        "head_width": count(512),
+        "pretrained": optional_choice(*RELEASES),
     }
+    build = partial(_untrained_resnet, depth=depth)
     description = f"four-stage ResNet of depth {depth}"
-    return ModelSpec(partial(ResNet, depth=depth), options, "torch_default", description)
+    return ModelSpec(build, options, "torch_default", description, Released(depth))
 
 
 def _conv_net(widths: tuple[int, ...]) -> ModelSpec:
@@ -89,7 +109,7 @@ def _conv_net(widths: tuple[int, ...]) -> ModelSpec:
     return ModelSpec(partial(PairedConvNet, widths=widths), options, "kaiming_normal", description)
 
 
-_MOBILENET = {"width_mult": factor(1.0), **_NORM}
+_MOBILENET = {"width_mult": factor(1.0), **_POOLED}
 
 MODELS: dict[str, ModelSpec] = {
     "vgg11": _vgg("vgg11", False, "grasp", "VGG11, eight convolutions, one linear layer"),
@@ -104,7 +124,7 @@ MODELS: dict[str, ModelSpec] = {
     **{f"resnet{depth}": _resnet(depth) for depth in (18, 34, 50, 101, 152)},
     "wide_resnet28_2": ModelSpec(
         WideResNet28x2,
-        {"width": count(16), **_NORM},
+        {"width": count(16), **_POOLED},
         "kaiming_normal",
         "wide ResNet 28-2 with pre-activation blocks",
     ),
@@ -125,7 +145,7 @@ MODELS: dict[str, ModelSpec] = {
     "conv6": _conv_net((64, 128, 256)),
     "small_cnn": ModelSpec(
         SmallCNN,
-        {"width": count(12), **_NORM},
+        {"width": count(12), **_POOLED},
         "kaiming_normal_fan_out",
         "six convolutions, for runs of seconds on one core",
     ),
@@ -189,13 +209,15 @@ def build_model(
         generator: a CPU generator; None means a fresh one with seed 0.
         options: options of that model, as listed by ``model_options``. Every model takes ``init``
             (a scheme of ``common.models.initialisation``) and ``init_options`` (its options).
+            Where a model takes ``pretrained``, the scheme draws what is not loaded.
 
     Returns:
         A plain module in training mode that maps images (N, in_channels, H, W) to logits
         (N, num_classes); its last layer is called ``classifier``.
 
     Raises:
-        UserError: an unknown model or option, or a value that is not allowed.
+        UserError: an unknown model or option, or a value that is not allowed; or published
+            weights that are not there and cannot be fetched.
     """
     spec = _spec(name)
     if not is_count(num_classes) or num_classes < 2:
@@ -210,6 +232,8 @@ def build_model(
         torch.default_generator.manual_seed(0)
         model = spec.build(num_classes=num_classes, in_channels=in_channels, **own)
     initialise(model, init, generator, **init_options)
+    if spec.released is not None:
+        spec.released.load(model, own)
     return model
 
 
@@ -235,6 +259,8 @@ def _split_options(
     own = {option: options.get(option, known.default) for option, known in spec.options.items()}
     for option, value in own.items():
         spec.options[option].check(f"model.{option}", value)
+    if spec.released is not None:
+        spec.released.check(own)
     init = options.get("init", spec.init)
     if not isinstance(init, str):
         raise UserError(f"model.init: {init!r} is not the name of a scheme")

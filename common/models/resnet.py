@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from common.models.head import classify, make_layer
 from common.models.residual import BasicBlock, Bottleneck, make_stage
 
 #: Blocks of the four stages, by depth; bottleneck blocks from 50 on.
@@ -28,7 +29,12 @@ class ResNet(nn.Module):
             2).
         shortcut: "B" (1x1 convolution and batch norm) or "A" (no weights) where the shape changes.
         bn_affine: batch norm with learnable scale and shift.
+        classifier: kind of the last layer, "linear" or "conv" (1x1).
         classifier_bias: bias of the last layer.
+        dropout: probability to drop a pooled feature in training.
+        head: "linear", or "two_layer": a hidden layer of the classifier's kind before it, without a
+            nonlinearity between them, that is a classifier of low rank.
+        head_width: width of that hidden layer, which has a bias where the classifier has one.
     """
 
     def __init__(
@@ -41,7 +47,11 @@ class ResNet(nn.Module):
         stem: str,
         shortcut: str,
         bn_affine: bool,
+        classifier: str,
         classifier_bias: bool,
+        dropout: float,
+        head: str,
+        head_width: int,
     ) -> None:
         super().__init__()
         block = Bottleneck if depth >= 50 else BasicBlock
@@ -73,10 +83,16 @@ class ResNet(nn.Module):
             channels = block.expansion * stage_width
         self.layer1, self.layer2, self.layer3, self.layer4 = stages
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(channels, num_classes, bias=classifier_bias)
+        # An inactive dropout would still count as random to whoever looks for dropout layers.
+        self.dropout = nn.Dropout(dropout) if dropout else nn.Identity()
+        self.hidden: nn.Module = nn.Identity()
+        if head == "two_layer":
+            self.hidden = make_layer(classifier, channels, head_width, classifier_bias)
+            channels = head_width
+        self.classifier = make_layer(classifier, channels, num_classes, classifier_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, in_channels, H, W) to logits (N, num_classes)."""
         x = self.pool1(self.relu1(self.bn1(self.conv1(x))))
         x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
-        return self.classifier(self.pool(x).flatten(1))
+        return classify(self.dropout(self.pool(x)), self.hidden, self.classifier)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from common.models.head import classify, make_layer
 from common.models.residual import BasicBlock, Bottleneck, make_stage
 
 
@@ -21,6 +22,7 @@ class CifarResNet(nn.Module):
         shortcut: "B" (1x1 convolution and batch norm) or "A" (no weights) where the shape changes.
         bottleneck: bottleneck blocks (four times the width) in place of basic ones.
         bn_affine: batch norm with learnable scale and shift.
+        classifier: kind of the last layer, "linear" or "conv" (1x1).
         classifier_bias: bias of the last layer.
     """
 
@@ -34,6 +36,7 @@ class CifarResNet(nn.Module):
         shortcut: str,
         bottleneck: bool,
         bn_affine: bool,
+        classifier: str,
         classifier_bias: bool,
     ) -> None:
         super().__init__()
@@ -53,10 +56,10 @@ class CifarResNet(nn.Module):
             block, e * 2 * width, 4 * width, 2, blocks, shortcut=shortcut, bn_affine=bn_affine
         )
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(e * 4 * width, num_classes, bias=classifier_bias)
+        self.classifier = make_layer(classifier, e * 4 * width, num_classes, classifier_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, in_channels, H, W) to logits (N, num_classes)."""
         x = self.relu1(self.bn1(self.conv1(x)))
         x = self.layer3(self.layer2(self.layer1(x)))
-        return self.classifier(self.pool(x).flatten(1))
+        return classify(self.pool(x), self.classifier)

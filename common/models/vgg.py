@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 from torch import Tensor, nn
 
+from common.models.head import classify, make_layer
 from common.models.options import scaled
 
 #: Output channels of the 3x3 convolutions; "M" is a 2x2 max pool. VGG19 has no pool at its end.
@@ -27,6 +28,7 @@ class VGG(nn.Module):
         batch_norm: batch norm after each convolution.
         bn_affine: batch norm with learnable scale and shift.
         conv_bias: bias of the convolutions.
+        classifier: kind of the last layer, "linear" or "conv" (1x1).
         classifier_bias: bias of the last layer.
     """
 
@@ -40,6 +42,7 @@ class VGG(nn.Module):
         batch_norm: bool,
         bn_affine: bool,
         conv_bias: bool,
+        classifier: str,
         classifier_bias: bool,
     ) -> None:
         super().__init__()
@@ -62,8 +65,8 @@ class VGG(nn.Module):
             channels = width
         self.features = nn.Sequential(layers)
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(channels, num_classes, bias=classifier_bias)
+        self.classifier = make_layer(classifier, channels, num_classes, classifier_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, in_channels, H, W) to logits (N, num_classes)."""
-        return self.classifier(self.pool(self.features(x)).flatten(1))
+        return classify(self.pool(self.features(x)), self.classifier)

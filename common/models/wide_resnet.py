@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from common.models.head import classify, make_layer
+
 
 class PreActivationBlock(nn.Module):
     """Batch norm and ReLU before each of two 3x3 convolutions.
@@ -44,6 +46,7 @@ class WideResNet28x2(nn.Module):
         in_channels: channels of the images.
         width: channels of the stem; the groups have 2, 4 and 8 times as many.
         bn_affine: batch norm with learnable scale and shift.
+        classifier: kind of the last layer, "linear" or "conv" (1x1).
         classifier_bias: bias of the last layer.
     """
 
@@ -54,6 +57,7 @@ class WideResNet28x2(nn.Module):
         *,
         width: int,
         bn_affine: bool,
+        classifier: str,
         classifier_bias: bool,
     ) -> None:
         super().__init__()
@@ -71,10 +75,10 @@ class WideResNet28x2(nn.Module):
         self.bn1 = nn.BatchNorm2d(channels, affine=bn_affine)
         self.relu1 = nn.ReLU()
         self.pool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Linear(channels, num_classes, bias=classifier_bias)
+        self.classifier = make_layer(classifier, channels, num_classes, classifier_bias)
 
     def forward(self, x: Tensor) -> Tensor:
         """Map images (N, in_channels, H, W) to logits (N, num_classes)."""
         x = self.layer3(self.layer2(self.layer1(self.conv1(x))))
         x = self.relu1(self.bn1(x))
-        return self.classifier(self.pool(x).flatten(1))
+        return classify(self.pool(x), self.classifier)
