@@ -91,6 +91,7 @@ def test_resnet8_and_resnet56_of_double_width():
     assert (len(sizes(deep)), sum(sizes(deep)), total(deep)) == (86, 3_420_000, 3_446_058)
 
 
+@pytest.mark.parametrize("classifier", ["linear", "conv"])
 @pytest.mark.parametrize(
     ("name", "options", "layers", "weights", "uncounted", "channels"),
     [
@@ -108,9 +109,9 @@ def test_resnet8_and_resnet56_of_double_width():
     ],
 )
 def test_networks_without_biases_and_norm_parameters(
-    name, options, layers, weights, uncounted, channels
+    name, options, layers, weights, uncounted, channels, classifier
 ):
-    model = shapes_only(name, **options, **BARE)
+    model = shapes_only(name, classifier=classifier, **options, **BARE)
     assert len(sizes(model)) == layers
     assert total(model) == sum(sizes(model)) == weights
     assert norm_channels(model) == channels
