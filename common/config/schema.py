@@ -27,6 +27,7 @@ from common.errors import nearest, unknown_name
 SCHEMA_VERSION: Literal[1] = 1
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
+Schedule = Literal["step", "multistep", "cosine", "linear", "constant"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 
 
@@ -83,11 +84,20 @@ class Section(BaseModel):
 
 
 class AugmentConfig(Section):
-    """Random crop with zero padding and horizontal flip, drawn anew for every image."""
+    """Random crop and horizontal flip, drawn anew for every image.
+
+    Resized crops are those of ImageNet trainings: a box of 8 to 100 % of the image's area and of
+    proportions from 3:4 to 4:3, resized to the image's size. They need images that are streamed
+    from their files; ``crop_padding`` has no bearing on them.
+    """
 
     crop_padding: int = Field(4, ge=0, description="zero pixels added on every side")
     crop_size: int | None = Field(None, gt=0, description="side of the crop; null: image size")
     horizontal_flip: bool = True
+    crop: Annotated[Literal["padded", "resized"], LATER] = "padded"
+    min_area: Annotated[float, LATER] = Field(
+        0.08, gt=0.0, le=1.0, description="smallest part of the image's area in a resized crop"
+    )
 
 
 class SubsetConfig(Section):
@@ -127,6 +137,9 @@ class DataConfig(Section):
     test_padding: int = Field(0, ge=0, description="zero pixels around test images")
     subset: SubsetConfig | None = None
     corruption: CorruptionConfig | None = None
+    stream: Annotated[bool, LATER] = Field(
+        False, description="decode images for every batch, where they would not fit into memory"
+    )
 
 
 class ModelConfig(Section):
@@ -156,11 +169,12 @@ class TrainConfig(Section):
     momentum: float = Field(0.9, ge=0.0, lt=1.0)
     nesterov: bool = False
     weight_decay: float = Field(1e-4, ge=0.0)
-    schedule: Literal["step", "cosine", "linear", "constant"] = "step"
+    schedule: Schedule = "step"
     milestones: tuple[int, ...] | None = Field(
         None,
         strict=False,
-        description="epochs of the step schedule; null: 50 % and 75 % of the epochs",
+        description="epochs at which the rate falls; null: 50 % and 75 % of the epochs (step), or "
+        "those of Rare Gems' code for that many epochs (multistep)",
     )
     gamma: float = Field(0.1, gt=0.0)
     warmup_epochs: int = Field(0, ge=0)
@@ -172,9 +186,10 @@ class TrainConfig(Section):
     @model_validator(mode="after")
     def _agree(self) -> TrainConfig:
         if self.milestones is not None:
-            if self.schedule != "step":
+            if self.schedule not in ("step", "multistep"):
                 raise refuse(
-                    f"milestones belong to schedule 'step', but schedule is {self.schedule!r}"
+                    "milestones belong to the schedules 'step' and 'multistep', but schedule is "
+                    f"{self.schedule!r}"
                 )
             if (
                 list(self.milestones) != sorted(set(self.milestones))

@@ -7,9 +7,11 @@ for images, labels in batches.epoch(generator(seed, "order", epoch)):
     ...
 """
 
-from common.data.batches import Augment, Batch, Batches
+from common.data.augment import Augment, ResizedCrop
+from common.data.batches import Batch, Batches
 from common.data.corruptions import PixelMode, random_labels, random_labels_su, random_pixels
 from common.data.datasets import Dataset, Normalization, Split
+from common.data.files import Frame, ImageFiles
 from common.data.load import load_dataset
 from common.data.registry import DATASETS, DatasetSpec
 from common.data.splits import (
@@ -28,8 +30,11 @@ __all__ = [
     "Batches",
     "Dataset",
     "DatasetSpec",
+    "Frame",
+    "ImageFiles",
     "Normalization",
     "PixelMode",
+    "ResizedCrop",
     "Split",
     "alternate_halves",
     "balanced_batch",

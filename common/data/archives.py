@@ -10,7 +10,7 @@ import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
-from common.data.arrays import one_line
+from common.data.files import one_line
 from common.errors import UserError
 
 
@@ -23,12 +23,14 @@ class Archive:
         path: where it lies, relative to the data root.
         md5: its checksum.
         packed: whether it has to be unpacked (into its own folder) or is the data itself.
+        inner: an archive in the archive that holds the data; what lies beside it is dropped.
     """
 
     urls: tuple[str, ...]
     path: str
     md5: str
     packed: bool = True
+    inner: str | None = None
 
     def is_present(self, root: Path) -> bool:
         """Tell whether the file is there, whole or not."""
@@ -103,7 +105,11 @@ def unpack(archive: Archive, root: Path) -> None:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", DeprecationWarning)  # of tarfile, Python 3.12
                 extract_archive(str(path), temporary)
-            for entry in Path(temporary).iterdir():
+                unpacked = Path(temporary)
+                if archive.inner is not None:
+                    unpacked /= ".inner"
+                    extract_archive(str(Path(temporary) / archive.inner), str(unpacked))
+            for entry in unpacked.iterdir():
                 target = path.parent / entry.name
                 if target.is_dir():
                     shutil.rmtree(target)

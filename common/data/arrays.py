@@ -7,67 +7,53 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from common.data.datasets import Split
+from common.data.files import Frame, open_image
 from common.errors import UserError
 
 
 @dataclass(frozen=True)
 class Decoded:
-    """What a reader found: both splits, where they come from, and the classes' names if known."""
+    """What a reader found: the splits, where they come from, and the classes' names if known."""
 
     train: Split
     test: Split
     source: str
     class_names: tuple[str, ...] | None = None
+    validation: Split | None = None
 
 
-def decode_images(paths: list[Path], shape: tuple[int, int, int]) -> Tensor:
+def decode_images(paths: list[Path], frame: Frame) -> Tensor:
     """Decode PNG or JPEG files.
 
     Args:
         paths: the files, in the order of the result.
-        shape: channels, height and width that every image must have; colours are converted to
-            1 or 3 channels.
+        frame: how an image becomes one of the shape that all have.
 
     Returns:
         uint8, (count, channels, height, width).
 
     Raises:
-        UserError: where a file is no image, is truncated or has another size.
+        UserError: where a file is no image, is truncated or has another size than it must have.
     """
-    channels, height, width = shape
-    mode = "L" if channels == 1 else "RGB"
+    channels, height, width = frame.shape
     pixels = np.empty((len(paths), height, width, channels), dtype=np.uint8)
     for position, path in enumerate(paths):
-        try:
-            with Image.open(path) as image:
-                size = image.size
-                if size == (width, height):
-                    pixels[position] = np.asarray(image.convert(mode)).reshape(pixels.shape[1:])
-        except (OSError, SyntaxError, ValueError) as error:
-            raise UserError(
-                f"{path}: no image, or a damaged one; replace it ({one_line(error)})"
-            ) from error
-        if size != (width, height):
-            raise UserError(
-                f"{path}: image of {size[0]}x{size[1]} pixels, expected {width}x{height}"
-            )
+        image = frame.apply(open_image(path, frame))
+        pixels[position] = np.asarray(image).reshape(pixels.shape[1:])
     return torch.from_numpy(pixels).permute(0, 3, 1, 2).contiguous()
-
-
-def one_line(error: BaseException) -> str:
-    """Return an error's text on one line."""
-    return " ".join(str(error).split()) or type(error).__name__
 
 
 def check_decoded(
     decoded: Decoded, name: str, num_classes: int, shape: tuple[int, int, int]
 ) -> None:
     """Raise a UserError unless images have the shape and each split has every class, no other."""
-    for part, split in (("training", decoded.train), ("test", decoded.test)):
+    parts = {"training": decoded.train, "validation": decoded.validation, "test": decoded.test}
+    for part, split in parts.items():
+        if split is None:
+            continue
         if tuple(split.images.shape[1:]) != shape:
             found_shape = tuple(split.images.shape[1:])
             raise UserError(f"{name}: {part} images of shape {found_shape}, expected {shape}")

@@ -1,38 +1,26 @@
 """Minibatches made on the device: gathered, cropped, flipped and normalised in a few operations.
 
-The images lie on the device as zero-padded uint8 in channels-last order, with their mirror images
-behind them where the augmentation flips. A crop is then a window that starts at one pixel of that
-buffer, and a batch is one ``index_select`` of windows: no loop, no host synchronisation. Permuting
-its axes gives the network's NCHW shape, in channels_last memory format, without a copy.
+Images come as uint8 in channels-last order, from the device's memory or from their files. Permuting
+their axes gives the network's NCHW shape, in channels_last memory format, without a copy.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from common.data.augment import Augment
 from common.data.datasets import Normalization, Split
+from common.data.files import ImageFiles
+from common.data.makers import ImageMaker, Plan, ResidentImages
+from common.data.stream import StreamedImages
 from common.errors import UserError
 
 Batch = tuple[Tensor, Tensor]
 
-
-@dataclass(frozen=True)
-class Augment:
-    """Random crops of the zero-padded image, and horizontal flips with probability 1/2.
-
-    Attributes:
-        crop_padding: zero pixels on every side before the crop (0: the image itself is cropped).
-        crop_size: height and width of the crop; None keeps the image's.
-        horizontal_flip: whether to flip.
-    """
-
-    crop_padding: int = 4
-    crop_size: int | None = None
-    horizontal_flip: bool = True
+_VALUES = 2**25  # of an evaluation batch, unless the batches' own size is larger
 
 
 class Batches:
@@ -43,7 +31,8 @@ class Batches:
     normalisation, so that a padded pixel is ``-mean / std``.
 
     Args:
-        split: the images; they are copied to the device once (twice where they are flipped).
+        split: the images; they are copied to the device once (twice where they are flipped), or
+            decoded a few batches ahead where they stay in their files.
         batch_size: images in a batch.
         normalization: per-channel constants; constants of one channel serve all channels.
         augment: what to do to the training images; None: nothing.
@@ -54,6 +43,8 @@ class Batches:
         test_padding: zero pixels on every side of an image that is not augmented (2 turns 28x28
             into 32x32).
         drop_last: leave out the last batch of an epoch where it is smaller than the others.
+        workers: threads that decode files; None: as many as PyTorch computes with. They change no
+            number.
     """
 
     def __init__(
@@ -69,11 +60,12 @@ class Batches:
         channels: int | None = None,
         test_padding: int = 0,
         drop_last: bool = False,
+        workers: int | None = None,
     ) -> None:
         self.batch_size, self.drop_last = batch_size, drop_last
         self.augment, self.device, self.dtype = augment, torch.device(device), dtype
         self.channels_last, self.test_padding = channels_last, test_padding
-        self._count, own_channels, height, width = split.images.shape
+        self._count, own_channels, _, _ = split.images.shape
         self.channels = own_channels if channels is None else channels
         if own_channels not in (1, self.channels):
             raise UserError(
@@ -81,12 +73,15 @@ class Batches:
             )
         if batch_size < 1 or self._count == 0 or (drop_last and batch_size > self._count):
             raise UserError(f"batch_size: {batch_size} gives no batch of {self._count} images")
-        padding = max(test_padding, augment.crop_padding if augment else 0)
-        self._padding = padding
-        self._height, self._width = height + 2 * padding, width + 2 * padding
-        self._plain_size = (height + 2 * test_padding, width + 2 * test_padding)
-        self._crop_size = _crop_size(augment, height, width)
-        self._buffer = self._pad(split.images, flip=augment is not None and augment.horizontal_flip)
+        self._maker: ImageMaker
+        if isinstance(split.images, ImageFiles):
+            self._maker = StreamedImages(
+                split.images, augment, self.device, self.channels, test_padding, workers
+            )
+        else:
+            self._maker = ResidentImages(
+                split.images, augment, self.device, self.channels, test_padding
+            )
         self.labels = split.labels.to(self.device)
         mean = self._constants("mean", normalization.mean)
         std = self._constants("std", normalization.std)
@@ -94,7 +89,7 @@ class Batches:
         # over three channels at a time.
         self._scales = {
             (height, width): (mean.repeat(height * width), std.repeat(height * width))
-            for height, width in (self._plain_size, self._crop_size)
+            for height, width in (self._maker.plain_size, self._maker.crop_size)
         }
 
     def __len__(self) -> int:
@@ -122,51 +117,40 @@ class Batches:
         order = torch.arange(self._count)
         if shuffle:
             order = torch.randperm(self._count, generator=generator)
-        starts, size = self._windows(order, generator)
-        moved = torch.stack([starts, order]).to(self.device, non_blocking=True)
-        return self._steps(moved[0], self.labels[moved[1]], size, first_step)
+        plan = self._maker.plan(order, generator)
+        labels = self.labels[order.to(self.device, non_blocking=True)]
+        return self._steps(plan, labels, first_step)
 
     def at(self, indices: Tensor, generator: torch.Generator | None = None) -> Batch:
         """Return one batch of the images at ``indices`` (int64, on the CPU), in that order.
 
         It is augmented where the batches are and a generator is given.
         """
-        starts, size = self._windows(indices, generator)
-        images = self._normalise(self._gather(starts.to(self.device), size))
-        return images, self.labels[indices.to(self.device)]
+        plan = self._maker.plan(indices, generator)
+        (images,) = self._maker.make(plan, [slice(0, len(indices))])
+        return self._normalise(images), self.labels[indices.to(self.device)]
 
     def sequential(self, batch_size: int | None = None) -> Iterator[Batch]:
         """Yield every image once, in stored order and not augmented (for evaluation).
 
         Args:
-            batch_size: None: the batches' own; a larger one is often faster.
+            batch_size: None: the batches' own; a larger one is often faster. Of large images fewer
+                are taken at a time, but no fewer than the batches' own size.
         """
-        height, width = self._plain_size
-        edge = self._padding - self.test_padding
-        rows, columns = slice(edge, edge + height), slice(edge, edge + width)
-        step = batch_size or self.batch_size
-        for start in range(0, self._count, step):
-            stop = min(start + step, self._count)
-            images = self._buffer[start:stop, rows, columns]
-            yield self._normalise(images), self.labels[start:stop]
+        height, width = self._maker.plain_size
+        room = max(self.batch_size, _VALUES // (height * width * self.channels))
+        parts = self._parts(min(batch_size or self.batch_size, room), self._count)
+        for images, part in zip(self._maker.stored(parts), parts):
+            yield self._normalise(images), self.labels[part]
 
     def frozen(self, generator: torch.Generator) -> Split:
-        """Return the images augmented once, for runs that repeat the same crops every epoch."""
-        starts, size = self._windows(torch.arange(self._count), generator)
-        parts = [self._gather(part, size) for part in starts.to(self.device).split(1024)]
-        return Split(torch.cat(parts).permute(0, 3, 1, 2).contiguous(), self.labels)
+        """Return the images augmented once, for runs that repeat the same crops every epoch.
 
-    def _pad(self, images: Tensor, flip: bool) -> Tensor:
-        """Return the padded images, (count or twice that, height, width, channels) uint8."""
-        shape = (self._count * (2 if flip else 1), self._height, self._width, self.channels)
-        buffer = torch.zeros(shape, dtype=torch.uint8, device=self.device)
-        inside = slice(self._padding, self._height - self._padding)
-        across = slice(self._padding, self._width - self._padding)
-        moved = images.to(self.device).permute(0, 2, 3, 1)
-        buffer[: self._count, inside, across] = moved
-        if flip:
-            buffer[self._count :, inside, across] = moved.flip(2)
-        return buffer
+        They lie in the device's memory, also where these batches are made from files.
+        """
+        plan = self._maker.plan(torch.arange(self._count), generator)
+        parts = list(self._maker.make(plan, self._parts(1024, self._count)))
+        return Split(torch.cat(parts).permute(0, 3, 1, 2).contiguous(), self.labels)
 
     def _constants(self, name: str, values: tuple[float, ...]) -> Tensor:
         """Return a constant of every channel in units of pixels."""
@@ -177,36 +161,6 @@ class Batches:
         pixels = torch.tensor(values, dtype=torch.float64) * 255
         return pixels.float().expand(self.channels).contiguous().to(self.device)
 
-    def _windows(
-        self, order: Tensor, generator: torch.Generator | None
-    ) -> tuple[Tensor, tuple[int, int]]:
-        """Return the first pixel of every image's window in the buffer, and the windows' size."""
-        if self.augment is None or generator is None:
-            edge = self._padding - self.test_padding
-            return (order * self._height + edge) * self._width + edge, self._plain_size
-        padding, (height, width) = self.augment.crop_padding, self._crop_size
-        edge, count = self._padding - padding, len(order)
-        down, right = self._height - 2 * edge - height, self._width - 2 * edge - width
-        top = torch.randint(down + 1, (count,), generator=generator) + edge
-        left = torch.randint(right + 1, (count,), generator=generator) + edge
-        if self.augment.horizontal_flip:
-            flipped = torch.randint(2, (count,), generator=generator)
-            # The window that shows this crop mirrored lies in the mirror image, as far from its
-            # right edge.
-            order = order + self._count * flipped
-            left = torch.where(flipped == 1, self._width - width - left, left)
-        return (order * self._height + top) * self._width + left, self._crop_size
-
-    def _gather(self, starts: Tensor, size: tuple[int, int]) -> Tensor:
-        """Return the windows that begin at ``starts``, (batch, height, width, channels) uint8."""
-        height, width = size
-        pixels = self._buffer.numel() // self.channels
-        windows = self._buffer.as_strided(
-            (pixels - (height - 1) * self._width - width + 1, height, width * self.channels),
-            (self.channels, self._width * self.channels, 1),
-        )
-        return windows.index_select(0, starts).view(-1, height, width, self.channels)
-
     def _normalise(self, images: Tensor) -> Tensor:
         """Return uint8 (batch, height, width, channels) as normalised NCHW."""
         height, width, channels = images.shape[1:]
@@ -215,23 +169,13 @@ class Batches:
         result = rows.to(self.dtype).view(-1, height, width, channels).permute(0, 3, 1, 2)
         return result if self.channels_last else result.contiguous()
 
-    def _steps(
-        self, starts: Tensor, labels: Tensor, size: tuple[int, int], first_step: int
-    ) -> Iterator[Batch]:
+    def _steps(self, plan: Plan, labels: Tensor, first_step: int) -> Iterator[Batch]:
         """Yield the batches of an epoch whose random numbers are drawn."""
-        for step in range(first_step, len(self)):
-            part = slice(step * self.batch_size, (step + 1) * self.batch_size)
-            yield self._normalise(self._gather(starts[part], size)), labels[part]
+        parts = self._parts(self.batch_size, self._count)[first_step : len(self)]
+        for images, part in zip(self._maker.make(plan, parts), parts):
+            yield self._normalise(images), labels[part]
 
-
-def _crop_size(augment: Augment | None, height: int, width: int) -> tuple[int, int]:
-    """Return the size of a training image, which has to fit into the padded image."""
-    if augment is None or augment.crop_size is None:
-        return height, width
-    size, room = augment.crop_size, min(height, width) + 2 * augment.crop_padding
-    if not 0 < size <= room:
-        raise UserError(
-            f"data.augment.crop_size: {size} does not fit images of {height}x{width} padded by "
-            f"{augment.crop_padding}; allowed are 1 to {room}"
-        )
-    return size, size
+    @staticmethod
+    def _parts(size: int, count: int) -> list[slice]:
+        """Return ``count`` images in parts of a size, the last one smaller."""
+        return [slice(start, min(start + size, count)) for start in range(0, count, size)]

@@ -49,8 +49,12 @@ def load_cached(path: Path) -> Cached | None:
             meta: dict[str, Any] = json.loads(file.metadata()["dataset"])
             train = Split(file.get_tensor("train.images"), file.get_tensor("train.labels"))
             test = Split(file.get_tensor("test.images"), file.get_tensor("test.labels"))
-            names = meta["class_names"]
-            decoded = Decoded(train, test, meta["source"], tuple(names) if names else None)
+            validation = None
+            if "validation.images" in file.keys():  # noqa: SIM118 (it is no dict)
+                images = file.get_tensor("validation.images")
+                validation = Split(images, file.get_tensor("validation.labels"))
+            names = tuple(meta["class_names"]) if meta["class_names"] else None
+            decoded = Decoded(train, test, meta["source"], names, validation)
             return decoded, str(meta["sha256"])
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
@@ -62,13 +66,14 @@ def store(path: Path, decoded: Decoded) -> Cached:
     Files that an earlier state of the same data set left behind are removed. A root that cannot be
     written to is no error: the data set is then decoded in every run.
     """
-    sha256 = content_hash(decoded.train, decoded.test)
+    sha256 = content_hash(decoded.train, decoded.validation, decoded.test)
     meta = {"source": decoded.source, "sha256": sha256, "class_names": decoded.class_names}
-    tensors = {
-        f"{part}.{field}": getattr(split, field).contiguous()
-        for part, split in (("train", decoded.train), ("test", decoded.test))
-        for field in ("images", "labels")
-    }
+    parts = {"train": decoded.train, "validation": decoded.validation, "test": decoded.test}
+    tensors = {}
+    for part, split in parts.items():
+        if split is not None:
+            tensors[f"{part}.images"] = split.pixels("the cache").contiguous()
+            tensors[f"{part}.labels"] = split.labels.contiguous()
     temporary: str | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -49,17 +49,18 @@ def random_pixels(split: Split, generator: torch.Generator, mode: PixelMode = "v
             of which keeps its content.
 
     Raises:
-        UserError: where the mode is unknown.
+        UserError: where the mode is unknown, or the images stay in their files.
     """
     if mode not in _PERMUTE:
         raise unknown_name("pixels.mode", mode, _PERMUTE)
+    stored = split.pixels("data.corruption.random_pixels")
     seed = int(torch.randint(2**63 - 1, (1,), generator=generator))
     random = np.random.default_rng(seed)
-    images = split.images.cpu().numpy().copy()
+    images = stored.cpu().numpy().copy()
     for start in range(0, len(images), _CHUNK):
         chunk = images[start : start + _CHUNK]
         chunk[:] = _PERMUTE[mode](chunk, random)
-    return replace(split, images=torch.from_numpy(images).to(split.images.device))
+    return replace(split, images=torch.from_numpy(images).to(stored.device))
 
 
 Pixels = npt.NDArray[np.uint8]

@@ -10,7 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from common.errors import unknown_name
+from common.data.files import ImageFiles
+from common.errors import UserError, unknown_name
 
 
 @dataclass(frozen=True)
@@ -26,20 +27,23 @@ class Split:
     """Images and labels that belong together.
 
     Attributes:
-        images: uint8, (count, channels, height, width).
+        images: uint8, (count, channels, height, width); or the files that such images are decoded
+            from, a batch at a time, where all of them would not fit into memory.
         labels: int64, (count,).
     """
 
-    images: Tensor
+    images: Tensor | ImageFiles
     labels: Tensor
 
     def __post_init__(self) -> None:
-        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+        if isinstance(self.images, Tensor) and (
+            self.images.dtype != torch.uint8 or self.images.ndim != 4
+        ):
             raise ValueError(
                 f"images must be uint8 of 4 dimensions, not {self.images.dtype} of "
                 f"{self.images.ndim}"
             )
-        if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
+        if self.labels.dtype != torch.int64 or self.labels.shape != (len(self.images),):
             raise ValueError(
                 f"labels must be int64, one an image ({len(self.images)}), not {self.labels.dtype} "
                 f"of shape {tuple(self.labels.shape)}"
@@ -50,12 +54,32 @@ class Split:
 
     def select(self, indices: Tensor) -> Split:
         """Return the images at ``indices`` (int64), in that order."""
-        indices = indices.to(self.images.device)
-        return Split(self.images[indices], self.labels[indices.to(self.labels.device)])
+        if isinstance(self.images, Tensor):
+            images: Tensor | ImageFiles = self.images[indices.to(self.images.device)]
+        else:
+            images = self.images.select(indices)
+        return Split(images, self.labels[indices.to(self.labels.device)])
 
     def to(self, device: torch.device | str) -> Split:
-        """Return the split on ``device``."""
-        return Split(self.images.to(device), self.labels.to(device))
+        """Return the split on ``device``; images in files stay there."""
+        images = self.images.to(device) if isinstance(self.images, Tensor) else self.images
+        return Split(images, self.labels.to(device))
+
+    def pixels(self, purpose: str) -> Tensor:
+        """Return the images as a tensor.
+
+        Args:
+            purpose: what they are needed for, such as the field of a config.
+
+        Raises:
+            UserError: where they are in files.
+        """
+        if isinstance(self.images, Tensor):
+            return self.images
+        raise UserError(
+            f"{purpose}: needs all images in memory, but these {len(self):,} are streamed from "
+            "their files; use a smaller data set, or one without data.stream"
+        )
 
     def class_counts(self, num_classes: int) -> list[int]:
         """Return the number of images of every class."""
@@ -75,7 +99,8 @@ class Dataset:
         fingerprint: what was loaded (plain values, fit for JSON): ``name``, ``source``, the counts
             ``train``, ``validation`` and ``test``, ``shape`` of an image, ``sha256`` of the pixels
             and labels as loaded (before any image was held out), ``complete`` and, where there
-            is something to tell, ``note``.
+            is something to tell, ``note``. Of images that stay in their files the hash is that of
+            names, sizes and labels; ``source`` says so.
     """
 
     name: str
@@ -128,7 +153,8 @@ def content_hash(*splits: Split | None) -> str:
     for split in splits:
         if split is None:
             continue
-        digest.update(repr(tuple(split.images.shape)).encode())
-        digest.update(split.images.cpu().contiguous().view(-1).numpy().data)
+        images = split.pixels("the hash of the pixels")
+        digest.update(repr(tuple(images.shape)).encode())
+        digest.update(images.cpu().contiguous().view(-1).numpy().data)
         digest.update(split.labels.cpu().numpy().astype("<i8").data)
     return digest.hexdigest()

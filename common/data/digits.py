@@ -11,7 +11,7 @@ import torch
 from torch.nn.functional import interpolate
 
 from common.data.datasets import Split
-from common.data.splits import stratified_counts
+from common.data.partition import deal, fixed_order
 
 TRAIN, VALIDATION, TEST = 1000, 197, 600
 
@@ -32,9 +32,8 @@ def digits_splits() -> tuple[Split, Split, Split]:
     labels = torch.from_numpy(table[:, -1].astype(np.int64))
     everything = Split(images, labels)
 
-    order = torch.from_numpy(np.random.RandomState(_SPLIT_SEED).permutation(len(labels)))
-    test, order = _deal(order, labels, TEST)
-    validation, train = _deal(order, labels, VALIDATION)
+    test, order = deal(fixed_order(len(labels), _SPLIT_SEED), labels, TEST)
+    validation, train = deal(order, labels, VALIDATION)
     parts = [everything.select(part.sort().values) for part in (train, validation, test)]
     return parts[0], parts[1], parts[2]
 
@@ -54,15 +53,3 @@ def _stored_digits() -> npt.NDArray[np.float64]:
 
     values, targets = load_digits(return_X_y=True)
     return np.column_stack([values, targets])
-
-
-def _deal(
-    order: torch.Tensor, labels: torch.Tensor, count: int
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Take ``count`` of the indices, every class in proportion; return them and the rest."""
-    shuffled = labels[order]
-    taken = torch.zeros(len(order), dtype=torch.bool)
-    shares = stratified_counts(torch.bincount(shuffled).tolist(), count)
-    for label, share in enumerate(shares):
-        taken[(shuffled == label).nonzero().squeeze(1)[:share]] = True
-    return order[taken], order[~taken]

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from common.data.arrays import Decoded, decode_images
 from common.data.datasets import Split
+from common.data.files import Frame, ImageFiles
 from common.errors import UserError
 
 PARTS = ("train", "test")
@@ -20,26 +23,56 @@ _FORMATS = {".png": "png", ".jpg": "jpeg", ".jpeg": "jpeg"}
 
 
 @dataclass(frozen=True)
-class ImageFolder:
-    """The files of a folder, listed but not decoded.
+class FileList:
+    """The image files of a data set, listed but not decoded.
 
     Attributes:
-        format: ``png`` or ``jpeg``, the same for all files.
+        root: the folder that their names are relative to.
+        source: what they are, for the fingerprint.
         class_names: in the order of the labels.
-        files: for each of train and test the files in stored order, and their labels.
+        parts: for train, test and perhaps validation the files in stored order, and their labels.
     """
 
-    format: str
+    root: Path
+    source: str
     class_names: tuple[str, ...]
-    files: dict[str, tuple[list[Path], list[int]]]
+    parts: dict[str, tuple[list[str], list[int]]]
 
-    def read(self, shape: tuple[int, int, int]) -> Decoded:
-        """Decode all files into images of (channels, height, width)."""
-        train, test = (
-            Split(decode_images(paths, shape), torch.tensor(labels))
-            for paths, labels in (self.files[part] for part in PARTS)
-        )
-        return Decoded(train, test, f"{self.format} image folder", self.class_names)
+    def read(self, frame: Frame) -> Decoded:
+        """Decode all files."""
+
+        def decode(names: list[str]) -> Tensor:
+            return decode_images([self.root / name for name in names], frame)
+
+        return self._decoded(decode, self.source)
+
+    def stream(self, frame: Frame) -> tuple[Decoded, str]:
+        """Return splits whose images stay in their files, and the hash that stands for them.
+
+        The hash is that of names, sizes in bytes and labels: files are not read before a batch
+        needs them.
+        """
+        digest = hashlib.sha256()
+        for part, (names, labels) in sorted(self.parts.items()):
+            for name, label in zip(names, labels, strict=True):
+                size = os.stat(f"{self.root}/{name}").st_size  # noqa: PTH116 (a million of them)
+                line = f"{part} {name} {size} {label}\n"
+                digest.update(line.encode(errors="surrogateescape"))
+        source = f"{self.source}; streamed, hash of names, sizes and labels"
+        decoded = self._decoded(lambda names: ImageFiles(self.root, names, frame), source)
+        return decoded, digest.hexdigest()
+
+    def _decoded(self, images: Callable[[list[str]], Tensor | ImageFiles], source: str) -> Decoded:
+        splits = {
+            part: Split(images(names), torch.tensor(labels))
+            for part, (names, labels) in self.parts.items()
+        }
+        validation = splits.get("validation")
+        return Decoded(splits["train"], splits["test"], source, self.class_names, validation)
+
+    def files(self) -> list[Path]:
+        """Return all files."""
+        return [self.root / name for names, _ in self.parts.values() for name in names]
 
 
 def natural_key(text: str) -> tuple[str | int, ...]:
@@ -62,7 +95,12 @@ def entries(folder: Path) -> Iterator[os.DirEntry[str]]:
                     yield from _images(directory.path)
 
 
-def list_folder(folder: Path, num_classes: int, official: tuple[str, ...] | None) -> ImageFolder:
+def list_folder(
+    folder: Path,
+    num_classes: int,
+    official: tuple[str, ...] | None,
+    ignored: tuple[str, ...] = (),
+) -> FileList:
     """List a data set's folder and check its shape.
 
     Images are ordered by their id, ties by their class, so that files named by their official index
@@ -74,6 +112,7 @@ def list_folder(folder: Path, num_classes: int, official: tuple[str, ...] | None
         official: the official class names in the order of the labels. Folders that carry these
             names, or the labels 0, 1, ... themselves, get the official labels; any others are
             labelled in natural order.
+        ignored: class folders that are no class.
 
     Raises:
         UserError: for a missing part, a wrong number of classes, a class without images, or PNG
@@ -81,12 +120,12 @@ def list_folder(folder: Path, num_classes: int, official: tuple[str, ...] | None
     """
     formats: dict[str, Path] = {}
     names: list[str] = []
-    files = {}
+    parts = {}
     for part in PARTS:
         directory = folder / part
         if not directory.is_dir():
             raise UserError(f"{directory}: no such folder; expected {part}/<class>/<id>.png")
-        found = [entry.name for entry in os.scandir(directory) if _is_class(entry)]
+        found = [name for name in class_folders(directory) if name not in ignored]
         if len(found) != num_classes:
             raise UserError(f"{directory}: found {len(found)} classes, expected {num_classes}")
         ordered = _class_order(found, official)
@@ -94,14 +133,27 @@ def list_folder(folder: Path, num_classes: int, official: tuple[str, ...] | None
             odd = sorted(set(ordered) ^ set(names))[0]
             raise UserError(f"{folder}: class {odd!r} is in only one of train and test")
         names = ordered
-        files[part] = _files(directory, names, formats)
+        parts[part] = _files(folder, part, names, formats)
     if len(formats) > 1:
         examples = " and ".join(str(path) for path in formats.values())
         raise UserError(
             f"{folder}: PNG and JPEG files side by side ({examples}); lossless and lossy images "
             "must not be mixed"
         )
-    return ImageFolder(next(iter(formats)), tuple(names), files)
+    return FileList(folder, f"{next(iter(formats))} image folder", tuple(names), parts)
+
+
+def class_folders(directory: Path) -> list[str]:
+    """Return the names of the class folders, sorted."""
+    return sorted(entry.name for entry in os.scandir(directory) if _is_class(entry))
+
+
+def images_of(directory: Path) -> list[str]:
+    """Return the names of the image files of one class, in no order; ``UserError`` for none."""
+    names = [entry.name for entry in _images(directory)]
+    if not names:
+        raise UserError(f"{directory}: class without images (.png, .jpg, .jpeg)")
+    return names
 
 
 def _is_class(entry: os.DirEntry[str]) -> bool:
@@ -130,16 +182,14 @@ def _class_order(found: list[str], official: tuple[str, ...] | None) -> list[str
 
 
 def _files(
-    directory: Path, names: list[str], formats: dict[str, Path]
-) -> tuple[list[Path], list[int]]:
+    folder: Path, part: str, names: list[str], formats: dict[str, Path]
+) -> tuple[list[str], list[int]]:
     """Return a part's files in stored order and their labels; note the formats met."""
     found: list[tuple[tuple[str | int, ...], int, Path]] = []
     for label, name in enumerate(names):
-        before = len(found)
-        for path in map(Path, _images(directory / name)):
-            formats.setdefault(_FORMATS[path.suffix.lower()], path)
+        for file in images_of(folder / part / name):
+            path = Path(part, name, file)
+            formats.setdefault(_FORMATS[path.suffix.lower()], folder / path)
             found.append((natural_key(path.stem), label, path))
-        if len(found) == before:
-            raise UserError(f"{directory / name}: class without images (.png, .jpg, .jpeg)")
     found.sort()
-    return [path for _, _, path in found], [label for _, label, _ in found]
+    return [str(path) for _, _, path in found], [label for _, label, _ in found]

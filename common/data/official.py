@@ -18,8 +18,10 @@ from torch import Tensor
 from typing_extensions import override
 
 from common.data.archives import Archive, has_md5
-from common.data.arrays import Decoded, one_line
+from common.data.arrays import Decoded
 from common.data.datasets import Split
+from common.data.files import Frame, one_line
+from common.data.folder import FileList
 from common.errors import UserError
 
 SOURCE = "official files"
@@ -51,6 +53,41 @@ class OfficialFormat(ABC):
     def missing(self, root: Path) -> list[str]:
         """Return which of the required files are not there."""
         return [path for path in self.required() if not (root / path).is_file()]
+
+    def wanted(self, root: Path) -> str:
+        """Say what files to put where."""
+        missing = self.missing(root)
+        files = f"{root / missing[0]}" if missing else str(root)
+        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
+        archives = self.archives()
+        archive = f" (or the archive {root / archives[0].path})" if len(archives) == 1 else ""
+        return f"the official files at {files}{more}{archive}"
+
+
+class FileFormat(OfficialFormat):
+    """Official files that are one image each, and so can stay where they are.
+
+    Attributes:
+        frame: how an image becomes one of the data set's shape.
+    """
+
+    frame: Frame
+
+    @abstractmethod
+    def listing(self, root: Path) -> FileList:
+        """List the files; ``UserError`` where folders are not what they should be."""
+
+    @override
+    def files(self, root: Path) -> list[Path]:
+        return self.listing(root).files()
+
+    @override
+    def damage(self, root: Path) -> str | None:
+        return None  # folders are checked as they are listed, files as they are decoded
+
+    @override
+    def read(self, root: Path) -> Decoded:
+        return self.listing(root).read(self.frame)
 
 
 def _torchvision(name: str) -> Any:

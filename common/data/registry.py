@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal
 
-from common.data import digits
+from common.data import caltech101, digits, imagenet
 from common.data.datasets import Normalization, Split
+from common.data.files import Fit, Frame
 from common.data.official import CifarFiles, MnistFiles, OfficialFormat, SvhnFiles
 from common.data.tiny_imagenet import TinyImagenetFiles
 
@@ -27,6 +29,13 @@ class DatasetSpec:
         original_is_jpeg: whether the original images are JPEG files themselves.
         embedded: makes the training, validation and test split without any file.
         half: name of the whole data set and which of its alternate halves this is (0 or 1).
+        halved_test: name of the data set with the same training images whose test images are, half
+            and half, the validation and the test images of this one.
+        fit: how images of any size become images of the shape; ``exact``: they must have it.
+        short_side: what ``centre`` resizes the shorter side to.
+        ignored: class folders that are no class.
+        storage: where images are: in ``memory``; in ``files``, too many for any memory; or
+            ``either``, as a run's config asks for.
     """
 
     num_classes: int
@@ -39,6 +48,16 @@ class DatasetSpec:
     original_is_jpeg: bool = False
     embedded: Callable[[], tuple[Split, Split, Split]] | None = None
     half: tuple[str, int] | None = None
+    halved_test: str | None = None
+    fit: Fit = "exact"
+    short_side: int = 0
+    ignored: tuple[str, ...] = ()
+    storage: Literal["memory", "either", "files"] = "memory"
+
+    @property
+    def frame(self) -> Frame:
+        """How the image of a file becomes one of the shape."""
+        return Frame(self.shape, self.fit, self.short_side)
 
 
 def _constants(pixel: Normalization, **others: Normalization) -> dict[str, Normalization]:
@@ -68,14 +87,20 @@ CIFAR100_NORMALIZATIONS = _constants(
     cifar10_legacy=_CIFAR10_LEGACY,  # ToST
     cifar10_pixel=_CIFAR10_PIXEL,
 )
+_IMAGENET = Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # torchvision's
 TINY_IMAGENET_NORMALIZATIONS = _constants(
     Normalization(
         (0.48024578664982126, 0.44807218089384643, 0.3975477478649648),
         (0.2769864069088257, 0.26906448510256, 0.282081906210584),
     ),
     rounded=Normalization((0.48025, 0.44807, 0.39755), (0.27699, 0.26906, 0.28208)),
-    imagenet=Normalization((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    imagenet=_IMAGENET,
 )
+IMAGENET_NORMALIZATIONS = _constants(_IMAGENET, imagenet=_IMAGENET)
+# Rare Gems normalises Caltech-101 as ImageNet; constants of its own pixels are not published.
+CALTECH101_NORMALIZATIONS = {
+    name: constants for name, constants in IMAGENET_NORMALIZATIONS.items() if name != "pixel"
+}
 SVHN_NORMALIZATIONS = _constants(Normalization((0.4377, 0.4438, 0.4728), (0.1980, 0.2010, 0.1970)))
 MNIST_NORMALIZATIONS = _constants(Normalization((0.1307,), (0.3081,)))
 FASHION_MNIST_NORMALIZATIONS = _constants(Normalization((0.2860,), (0.3530,)))
@@ -108,6 +133,15 @@ _MNIST = DatasetSpec(
     normalizations=MNIST_NORMALIZATIONS,
     class_names=tuple("0123456789"),
     official=MnistFiles("MNIST"),
+)
+_TINY_IMAGENET = DatasetSpec(
+    num_classes=200,
+    train_count=100_000,
+    test_count=10_000,
+    shape=(3, 64, 64),
+    normalizations=TINY_IMAGENET_NORMALIZATIONS,
+    official=TinyImagenetFiles(),
+    original_is_jpeg=True,
 )
 _DIGITS = DatasetSpec(
     num_classes=10,
@@ -146,14 +180,33 @@ DATASETS: dict[str, DatasetSpec] = {
         class_names=_FASHION_NAMES,
         official=MnistFiles("FashionMNIST"),
     ),
-    "tiny_imagenet": DatasetSpec(
-        num_classes=200,
-        train_count=100_000,
-        test_count=10_000,
-        shape=(3, 64, 64),
-        normalizations=TINY_IMAGENET_NORMALIZATIONS,
-        official=TinyImagenetFiles(),
+    "tiny_imagenet": _TINY_IMAGENET,
+    "tiny_imagenet_half": replace(
+        _TINY_IMAGENET, test_count=5_000, halved_test="tiny_imagenet"
+    ),  # Rare Gems: 5,000 of the official validation images to validate on, 5,000 to test on
+    "caltech101": DatasetSpec(
+        num_classes=101,
+        train_count=5_205,
+        test_count=1_736,
+        shape=caltech101.FRAME.shape,
+        normalizations=CALTECH101_NORMALIZATIONS,
+        official=caltech101.Caltech101Files(),
         original_is_jpeg=True,
+        fit=caltech101.FRAME.fit,
+        ignored=(caltech101.BACKGROUND,),
+        storage="either",
+    ),
+    "imagenet": DatasetSpec(
+        num_classes=1000,
+        train_count=1_281_167,
+        test_count=50_000,
+        shape=imagenet.FRAME.shape,
+        normalizations=IMAGENET_NORMALIZATIONS,
+        official=imagenet.ImagenetFiles(),
+        original_is_jpeg=True,
+        fit=imagenet.FRAME.fit,
+        short_side=imagenet.FRAME.short_side,
+        storage="files",
     ),
     "digits": _DIGITS,
     "digits_a": replace(_DIGITS, half=("digits", 0)),

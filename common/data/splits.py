@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from common.data.datasets import Dataset, Split, split_counts
+from common.data.files import ImageFiles
 from common.errors import UserError, unknown_name
 
 HoldOutMode = Literal["random", "first", "stratified"]
@@ -155,7 +156,12 @@ def stratified_counts(class_counts: list[int], total: int) -> list[int]:
 
 def concatenate(first: Split, second: Split) -> Split:
     """Return both splits as one, in order."""
-    return Split(torch.cat([first.images, second.images]), torch.cat([first.labels, second.labels]))
+    labels = torch.cat([first.labels, second.labels])
+    if isinstance(first.images, Tensor) and isinstance(second.images, Tensor):
+        return Split(torch.cat([first.images, second.images]), labels)
+    if isinstance(first.images, ImageFiles) and isinstance(second.images, ImageFiles):
+        return Split(first.images.joined(second.images), labels)
+    raise ValueError("images in memory and images in files cannot be joined")
 
 
 def _amount(name: str, count_or_fraction: int | float | None, total: int) -> int:

@@ -11,12 +11,13 @@ from typing_extensions import override
 from common.data.archives import Archive
 from common.data.arrays import Decoded, decode_images
 from common.data.datasets import Split
+from common.data.files import Frame
 from common.data.folder import natural_key
 from common.data.official import SOURCE, OfficialFormat
 from common.errors import UserError
 
 _FOLDER = "tiny-imagenet-200"
-_SHAPE = (3, 64, 64)
+_FRAME = Frame((3, 64, 64))
 
 
 @dataclass(frozen=True)
@@ -57,7 +58,7 @@ class TinyImagenetFiles(OfficialFormat):
     @override
     def read(self, root: Path) -> Decoded:
         train, test = (
-            Split(decode_images(paths, _SHAPE), torch.tensor(labels))
+            Split(decode_images(paths, _FRAME), torch.tensor(labels))
             for paths, labels in (_training_files(root / _FOLDER), _test_files(root / _FOLDER))
         )
         return Decoded(train, test, SOURCE, tuple(_classes(root / _FOLDER)))

@@ -23,7 +23,7 @@ from common.data import (
 )
 from common.errors import UserError
 from common.tickets.ticket import Ticket
-from common.training import Precision, TrainData, TrainHooks
+from common.training import Moment, Precision, TrainData, TrainHooks
 
 Batch = tuple[Tensor, Tensor]
 State = dict[str, Tensor]
@@ -42,11 +42,11 @@ class TrainingNeed:
 
     Attributes:
         recipe: how to train; the ticket of the stage before is trained, at first the dense model.
-        keep_epochs: epochs (counted from 0) after which a copy of the state is needed.
+        keep_at: the moments at which a copy of the state is needed.
     """
 
     recipe: PretrainConfig
-    keep_epochs: tuple[int, ...] = ()
+    keep_at: tuple[Moment, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Trained:
     """What a training left: the final state and the copies that were asked for."""
 
     final: State
-    kept: Mapping[int, State] = field(default_factory=dict)
+    kept: Mapping[Moment, State] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -140,6 +140,7 @@ class Workshop:
         device: where the model and the batches are.
         precision: of forward passes.
         graphs: replay steps as CUDA graphs (CUDA only).
+        save_ticket: keeps a ticket from the middle of a search under a name.
     """
 
     data: Callable[[int, bool], TrainData]
@@ -148,6 +149,7 @@ class Workshop:
     device: torch.device
     precision: Precision = "float32"
     graphs: bool = False
+    save_ticket: Callable[[str, Ticket], None] = lambda name, ticket: None
 
 
 @dataclass(frozen=True)
@@ -218,10 +220,19 @@ FindFunction = Callable[[FindInputs], Ticket | Found]
 
 @dataclass(frozen=True)
 class Stage:
-    """One step of a finder: optionally a training, then a function that makes a ticket."""
+    """One step of a finder.
+
+    Attributes:
+        find: makes the stage's ticket.
+        training: what is trained before that, if anything.
+        bears_on: what decides the stage's result beside its inputs; None: all of the options. A
+            chain of stages whose first ones do not depend on how many follow leaves that number
+            out, so that runs of different length share them.
+    """
 
     find: FindFunction
     training: TrainingNeed | None = None
+    bears_on: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from common.config.schema import Fraction
+from common.config.schema import Fraction, Schedule
 from common.finders.base import Finder, FindInputs, Found, one_shot
 from common.finders.learned import MaskSearch, search_masks
 from common.masks import EdgePopupMask, LearnedMask, LearnedMaskOptions, SearchConfig
@@ -22,7 +22,7 @@ class EdgePopupSearch(SearchConfig):
     batch_size: int = Field(128, gt=0)
     lr: float = Field(0.1, gt=0.0)
     weight_decay: float = Field(1e-4, ge=0.0)
-    schedule: Literal["step", "cosine", "linear", "constant"] = "cosine"
+    schedule: Schedule = "cosine"
     patience: int | None = Field(None, gt=0, description="null: never stop early")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,20 +16,34 @@ from common.finders.base import FindInputs, Found
 from common.masks import (
     EDGES,
     LearnedMask,
+    LearnedMaskOptions,
     MakeMask,
     MaskLearner,
     RescaleTraining,
     SearchConfig,
+    SearchRule,
     attach,
     best_epoch,
     detach,
     observe,
 )
+from common.models import shortcut_weights
 from common.tickets.ticket import Ticket
 from common.training import Row, TrainData, run_epochs
 
 CURVE_POINTS, HISTOGRAM_POINTS = 100, 20
-CURVES = ("train_loss", "train_accuracy", "validation_accuracy", "sparsity", "exact_zeros")
+CURVES = (
+    "train_loss",
+    "train_accuracy",
+    "validation_accuracy",
+    "test_accuracy",
+    "test_accuracy_before_rounding",
+    "sparsity",
+    "frozen_sparsity",
+    "rounded_sparsity",
+    "regularizer",
+    "exact_zeros",
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +55,7 @@ class MaskSearch:
         make: makes the mask of a weight.
         exclude: weights that get none.
         rescale: how parameters of the rescaling learn; None where there are none.
+        rule: makes the rule from the masks; None: only gradient steps change them.
         samples: sampled topologies whose test accuracies are averaged; 0 where nothing is random.
         result: whether the method's own number is that of the found network or of the samples.
     """
@@ -49,8 +64,16 @@ class MaskSearch:
     make: MakeMask
     exclude: Sequence[str] = ()
     rescale: RescaleTraining | None = None
+    rule: Callable[[Mapping[str, LearnedMask]], SearchRule] | None = None
     samples: int = 0
     result: Literal["final", "sampled"] = "final"
+
+
+def left_dense(options: LearnedMaskOptions, model: nn.Module) -> tuple[str, ...]:
+    """Return the names of the weights that get no mask."""
+    if options.prune_shortcuts:
+        return options.exclude
+    return (*options.exclude, *shortcut_weights(model))
 
 
 def search_masks(inputs: FindInputs, plan: MaskSearch) -> Found:
@@ -79,6 +102,7 @@ def search_masks(inputs: FindInputs, plan: MaskSearch) -> Found:
         data,
         search,
         rescale=plan.rescale,
+        rule=None if plan.rule is None else plan.rule(masks),
         seed=workshop.seed,
         device=workshop.device,
         precision=workshop.precision,
@@ -89,16 +113,17 @@ def search_masks(inputs: FindInputs, plan: MaskSearch) -> Found:
         history = run_epochs(learner, data.train, search, seed=workshop.seed, hooks=hooks)
     if history:
         learner.select()
-    metrics = _measure(learner, plan, data, history)
+    metrics = _measure(learner, plan, data, history) | learner.rule.metrics()
     return Found(_ticket(model, masks), metrics, _curves(before, history))
 
 
 def _measure(
     learner: MaskLearner, plan: MaskSearch, data: TrainData, history: Sequence[Row]
 ) -> dict[str, float | None]:
-    _, final = learner.measure(data.test, "test", final=True)
+    _, final = learner.measure(data.test, "test", view="found")
     sampled = [
-        learner.measure(data.test, "test", number, final=False)[1] for number in range(plan.samples)
+        learner.measure(data.test, "test", number, view="searched")[1]
+        for number in range(plan.samples)
     ]
     seen = observe(learner.masks)
     metrics: dict[str, float | None] = {
@@ -114,6 +139,8 @@ def _measure(
         )
     if plan.result == "sampled":
         metrics["found_test_accuracy"] = metrics["sampled_test_accuracy"]
+    if history and "test_accuracy" in history[-1]:
+        metrics["searched_test_accuracy"] = history[-1]["test_accuracy"]
     if history:
         metrics["search_train_loss"] = history[-1]["train_loss"]
         metrics["search_seconds_per_epoch"] = statistics.fmean(row["seconds"] for row in history)
@@ -127,8 +154,10 @@ def _measure(
 @torch.no_grad()
 def _ticket(model: nn.Module, masks: Mapping[str, LearnedMask]) -> Ticket:
     """Return the found network as an ordinary ticket, and make the model a plain one."""
-    kept = {name: mask.selected() for name, mask in masks.items()}
-    factors = {name: mask.rescale.factor(kept[name]) for name, mask in masks.items()}
+    kept = {name: mask.selected() for name, mask in masks.items() if mask.counted}
+    factors = {
+        name: mask.rescale.factor(kept[name]) for name, mask in masks.items() if mask.counted
+    }
     detach(model, masks)
     weights = {
         name: value.detach().cpu().contiguous().clone()

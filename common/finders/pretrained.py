@@ -21,6 +21,7 @@ from common.finders.initial import RandomTicketOptions, keep_per_layer, smart_bu
 from common.finders.scores import score
 from common.tickets.counts import keep_top, kept_count
 from common.tickets.ticket import Ticket
+from common.training import Moment
 
 Rewinding = Literal["weights", "learning_rate", "init"]
 
@@ -78,8 +79,10 @@ def pretraining(options: MagnitudeOptions | HybridOptions) -> TrainingNeed | Non
     """Return the training that a finder's options ask for, with the copy it rewinds to."""
     if options.pretrain is None:
         return None
-    keep = () if options.rewinding != "weights" else (options.rewind_epoch,)
-    return TrainingNeed(options.pretrain, tuple(epoch for epoch in keep if epoch is not None))
+    epoch = options.rewind_epoch
+    if options.rewinding != "weights" or epoch is None:
+        return TrainingNeed(options.pretrain)
+    return TrainingNeed(options.pretrain, (Moment("epoch", epoch),))
 
 
 def start_state(inputs: FindInputs, rewinding: Rewinding, rewind_epoch: int | None) -> State:
@@ -92,7 +95,7 @@ def start_state(inputs: FindInputs, rewinding: Rewinding, rewind_epoch: int | No
         return inputs.initial_state()
     trained = inputs.need_trained()
     if rewinding == "weights" and rewind_epoch is not None:
-        return dict(trained.kept[rewind_epoch])
+        return dict(trained.kept[Moment("epoch", rewind_epoch)])
     return dict(trained.final)
 
 

@@ -37,6 +37,7 @@ from common.finders.initial import (
     find_snip,
     find_synflow,
 )
+from common.finders.iterative import IMP
 from common.finders.pretrained import HYBRID, MAGNITUDE
 from common.finders.ticket_file import TICKET_FILE
 from common.randomness import generator
@@ -64,6 +65,7 @@ FINDERS: dict[str, Finder] = {
     "snip": one_shot(SnipOptions, find_snip),
     "grasp": one_shot(GraspOptions, find_grasp),
     "synflow": one_shot(SynflowOptions, find_synflow),
+    "imp": IMP,
     "edge_popup": EDGE_POPUP,
     "ticket_file": TICKET_FILE,
 }

@@ -1,11 +1,12 @@
 """Learned masks: parametrizations on any plain model, and the learner that trains them."""
 
-from common.masks.base import LearnedMask, MakeMask, Rescale, attach, detach
+from common.masks.base import LearnedMask, MakeMask, Rescale, View, attach, detach, viewed
 from common.masks.edge_popup import EdgePopupMask, edge_popup_removed, kth_smallest
-from common.masks.learner import MaskLearner, RescaleTraining, best_epoch, final_network
+from common.masks.learner import MaskLearner, RescaleTraining, best_epoch
 from common.masks.noise import Noise
 from common.masks.observe import EDGES, observe
 from common.masks.options import LearnedMaskOptions, SearchConfig
+from common.masks.rule import SearchRule
 from common.masks.sampled import SampledMask
 
 __all__ = [
@@ -20,11 +21,13 @@ __all__ = [
     "RescaleTraining",
     "SampledMask",
     "SearchConfig",
+    "SearchRule",
+    "View",
     "attach",
     "best_epoch",
     "detach",
     "edge_popup_removed",
-    "final_network",
     "kth_smallest",
     "observe",
+    "viewed",
 ]

@@ -7,7 +7,9 @@ searched; ``detach`` gives the plain network back.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +17,8 @@ from torch.nn.utils import parametrize
 
 from common.errors import UserError
 from common.models import prunable_parameters
+
+View = Literal["searched", "rounded", "found"]
 
 
 class Rescale(nn.Module):
@@ -33,7 +37,8 @@ class LearnedMask(nn.Module, ABC):
     """The mask of one weight, computed from a latent of the weight's shape.
 
     A subclass says how: ``mask`` for the search, ``selected`` for the network that is found, and
-    ``probability`` where the mask is random.
+    ``probability`` where the mask is random. Where the search has yet another binary network on its
+    way to the found one, ``rounded`` is its mask.
 
     Args:
         weight: the weight under the mask; the latent takes its shape, dtype, device and layout.
@@ -43,10 +48,15 @@ class LearnedMask(nn.Module, ABC):
     Attributes:
         noise: uniform numbers in [0, 1) in the weight's shape and layout, drawn by whoever drives
             the search before each forward pass; None where the mask is not random.
-        final: compute the found network instead of that of the search.
+        view: which network a forward pass computes: that of the search, its rounded form, or the
+            one that is found.
+        counted: whether the weight is part of the ticket; one that is not gets searched all the
+            same and is dense in the end.
     """
 
     is_random = False
+    is_relaxed = False
+    """Whether the network of the search is another one than its rounded form."""
 
     def __init__(self, weight: Tensor, latent: Tensor, rescale: Rescale | None = None) -> None:
         super().__init__()
@@ -54,7 +64,8 @@ class LearnedMask(nn.Module, ABC):
         self.latent = nn.Parameter(torch.empty_like(weight).copy_(latent))
         self.rescale = rescale if rescale is not None else Rescale()
         self.noise: Tensor | None = None
-        self.final = False
+        self.view: View = "searched"
+        self.counted = True
 
     @abstractmethod
     def mask(self) -> Tensor:
@@ -63,6 +74,10 @@ class LearnedMask(nn.Module, ABC):
     @abstractmethod
     def selected(self) -> Tensor:
         """Return the bool mask of the network that is found."""
+
+    def rounded(self) -> Tensor:
+        """Return the bool mask of the binary network that the search stands for."""
+        return self.selected()
 
     def probability(self) -> Tensor | None:
         """Return the probability of every weight to be selected; None: nothing is random."""
@@ -76,10 +91,10 @@ class LearnedMask(nn.Module, ABC):
 
     def forward(self, weight: Tensor) -> Tensor:
         """Return the effective weight."""
-        if self.final:
-            kept = self.selected()
-            return weight * kept.to(weight.dtype).mul_(self.rescale.factor(kept))
-        return self.rescale(weight, self.mask())
+        if self.view == "searched":
+            return self.rescale(weight, self.mask())
+        kept = self.selected() if self.view == "found" else self.rounded()
+        return weight * kept.to(weight.dtype).mul_(self.rescale.factor(kept))
 
 
 MakeMask = Callable[[str, Tensor], LearnedMask]
@@ -123,6 +138,18 @@ def _refuse_shared(model: nn.Module, weights: Mapping[str, nn.Parameter]) -> Non
                 raise UserError(
                     f"model: {masked} and {name} are one weight; a mask is learned for one layer"
                 )
+
+
+@contextmanager
+def viewed(masks: Mapping[str, LearnedMask], view: View) -> Iterator[None]:
+    """Let the model compute another network than that of the search."""
+    for mask in masks.values():
+        mask.view = view
+    try:
+        yield
+    finally:
+        for mask in masks.values():
+            mask.view = "searched"
 
 
 def detach(model: nn.Module, names: Collection[str]) -> None:

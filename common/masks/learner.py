@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,13 +10,13 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from common.data import Batches
-from common.masks.base import LearnedMask
+from common.masks.base import LearnedMask, View, viewed
 from common.masks.noise import Noise
 from common.masks.observe import observe
 from common.masks.options import SearchConfig
+from common.masks.rule import SearchRule
 from common.randomness import derive_seed, generator
 from common.training import (
-    MaskKeeper,
     Precision,
     Row,
     TrainData,
@@ -62,9 +61,11 @@ class MaskLearner:
     Args:
         model: on the device, with ``masks`` attached.
         masks: by the names of their weights.
-        data: what is learned from, and the validation images. The test images are not looked at.
+        data: what is learned from, and the validation images. The test images are only looked at
+            where the recipe wants their accuracy logged; nothing is chosen by it.
         search: the recipe.
         rescale: how parameters of the rescaling learn; None where they do not.
+        rule: what happens to the masks beside gradient steps; None: nothing.
         seed: the source of every random number.
         device: where everything is.
         precision: of the forward pass.
@@ -79,6 +80,7 @@ class MaskLearner:
         search: SearchConfig,
         *,
         rescale: RescaleTraining | None = None,
+        rule: SearchRule | None = None,
         seed: int,
         device: torch.device,
         precision: Precision = "float32",
@@ -86,6 +88,7 @@ class MaskLearner:
     ) -> None:
         self.model = model
         self.masks = dict(masks)
+        self.rule = SearchRule(self.masks) if rule is None else rule
         self.meters = Meters(device)
         self.noise = Noise(self.masks.values(), seed)
         self._data, self._search, self._seed = data, search, seed
@@ -125,7 +128,7 @@ class MaskLearner:
         eager = EagerStep(
             self.model,
             optimizer,
-            MaskKeeper(self.model, {}),
+            self.rule,
             meters,
             self._precision,
             self._search.label_smoothing,
@@ -134,6 +137,7 @@ class MaskLearner:
 
     def begin_epoch(self, epoch: int) -> float:
         """Set the latents' learning rate."""
+        self.rule.begin_epoch(epoch)
         rate = learning_rate(self._search, epoch)
         self.optimizers[0].param_groups[0]["lr"] = rate
         return rate
@@ -145,6 +149,7 @@ class MaskLearner:
                 for parameter in other.parameters:
                     parameter.requires_grad_(other is one)
             self.noise.draw("train", epoch, number, index)
+            self.rule.before_forward()
             if self._random_forward:
                 torch.manual_seed(derive_seed(self._seed, "dropout", epoch, number, index))
             one.step(images, labels)
@@ -152,18 +157,38 @@ class MaskLearner:
     def end_epoch(self, epoch: int) -> Row:
         """Check that the latents are finite and return what the masks look like."""
         require_finite(lambda: [m.latent for m in self.masks.values()], "latents", epoch)
-        return observe(self.masks)
+        noted = self.rule.end_epoch(epoch)
+        return observe(self.masks) | noted
+
+    def close_epoch(self, epoch: int) -> Row:
+        """Let the rule change the masks."""
+        return self.rule.close_epoch(epoch)
 
     def evaluate(self, epoch: int) -> Row:
-        """Evaluate on the validation images, and remember the best network if it is wanted."""
+        """Evaluate on the validation images, and on the test images where they are watched."""
+        return self._watch(epoch) | self._validate(epoch)
+
+    def _watch(self, epoch: int) -> Row:
+        """Measure on the test images for the log."""
+        if not self._search.watch_test:
+            return {}
+        loss, accuracy = self.measure(self._data.test, "watch", epoch, view="rounded")
+        row = {"test_loss": loss, "test_accuracy": accuracy}
+        if any(mask.is_relaxed for mask in self.masks.values()):
+            _, before = self.measure(self._data.test, "watch relaxed", epoch, view="searched")
+            row["test_accuracy_before_rounding"] = before
+        return row
+
+    def _validate(self, epoch: int) -> Row:
+        """Measure on the validation images, and remember the best network if it is wanted."""
         if self._data.validation is None:
             return {}
-        final = self._search.validate_as == "final"
+        view: View = "found" if self._search.validate_as == "final" else "searched"
         augmented_by = None
         if self._search.validation_augment:
             augmented_by = generator(self._seed, "validation augmentation", epoch)
         loss, accuracy = self.measure(
-            self._data.validation, "validation", epoch, final=final, augmented_by=augmented_by
+            self._data.validation, "validation", epoch, view=view, augmented_by=augmented_by
         )
         wanted = self._search.select == "best_validation"
         if wanted and (not self._best or accuracy > float(self._best[BEST_ACCURACY])):
@@ -176,7 +201,7 @@ class MaskLearner:
         batches: Batches,
         purpose: str,
         *indices: int,
-        final: bool,
+        view: View,
         augmented_by: torch.Generator | None = None,
     ) -> tuple[float, float]:
         """Return mean loss and accuracy (percent) of the network as it is.
@@ -184,22 +209,28 @@ class MaskLearner:
         Args:
             batches: what to look at.
             purpose: of the random numbers, with ``indices``.
-            final: measure the network that is found; otherwise that of the search, under one
-                fresh sample of the masks for every batch.
+            view: which network; random masks are sampled afresh for every batch.
             augmented_by: augments the images.
         """
-        with torch.no_grad(), final_network(self.masks) if final else nullcontext():
+
+        def before_batch(number: int) -> None:
+            self.noise.draw(purpose, *indices, number)
+            self.rule.before_forward()
+
+        with torch.no_grad(), viewed(self.masks, view):
             return evaluate(
                 self.model,
                 batches,
                 self._precision,
                 batch_size=batches.batch_size,
                 augmented_by=augmented_by,
-                before_batch=lambda number: self.noise.draw(purpose, *indices, number),
+                before_batch=before_batch,
             )
 
     def is_finished(self, history: Sequence[Row]) -> bool:
-        """Tell whether ``patience`` epochs have passed since the last better validation."""
+        """Tell whether ``patience`` epochs brought no better validation, or the rule is done."""
+        if self.rule.is_finished(history):
+            return True
         patience, best = self._search.patience, best_epoch(history)
         return patience is not None and best is not None and len(history) - 1 - best >= patience
 
@@ -237,15 +268,3 @@ def best_epoch(history: Sequence[Row]) -> int | None:
     """Return the position of the first row with the best validation accuracy; None if none has."""
     rows = [index for index, row in enumerate(history) if BEST_ACCURACY in row]
     return max(rows, key=lambda index: (history[index][BEST_ACCURACY], -index), default=None)
-
-
-@contextmanager
-def final_network(masks: Mapping[str, LearnedMask]) -> Iterator[None]:
-    """Let the model compute the network that is found, in place of that of the search."""
-    for mask in masks.values():
-        mask.final = True
-    try:
-        yield
-    finally:
-        for mask in masks.values():
-            mask.final = False

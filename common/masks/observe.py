@@ -25,6 +25,7 @@ def observe(masks: Mapping[str, LearnedMask]) -> Row:
         mean selection probability and its learned factor, as far as it has them; and
         ``selection_probability``: the fractions of all weights in 20 equal bins of [0, 1].
     """
+    masks = {name: mask for name, mask in masks.items() if mask.counted}
     columns = {name: _count(mask) for name, mask in masks.items()}
     table = torch.stack([torch.cat([part.double() for part in row]) for row in columns.values()])
     total = sum(mask.latent.numel() for mask in masks.values())

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from common.config.schema import FindOptions, TrainConfig, refuse
+from common.config.schema import LATER, FindOptions, Schedule, TrainConfig, refuse
 
 
 class SearchConfig(TrainConfig):
@@ -20,7 +20,7 @@ class SearchConfig(TrainConfig):
     batch_size: int = Field(256, gt=0)
     lr: float = Field(50.0, gt=0.0)
     weight_decay: float = Field(0.0, ge=0.0)
-    schedule: Literal["step", "cosine", "linear", "constant"] = "constant"
+    schedule: Schedule = "constant"
     select: Literal["best_validation", "last"] = Field(
         "best_validation", description="which epoch's mask is the result"
     )
@@ -32,6 +32,10 @@ class SearchConfig(TrainConfig):
     )
     validation_augment: bool = Field(
         False, description="augment the validation images as the training images are"
+    )
+
+    watch_test: Annotated[bool, LATER] = Field(
+        False, description="log the test accuracy of every epoch; nothing is chosen by it"
     )
 
     @model_validator(mode="after")
@@ -48,3 +52,26 @@ class LearnedMaskOptions(FindOptions):
     exclude: tuple[str, ...] = Field(
         (), strict=False, description="weights that get no mask and stay dense"
     )
+    prune_shortcuts: Annotated[bool, LATER] = Field(
+        True, description="false: convolutions on shortcuts stay dense and are not counted"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _search_may_be_flat(cls, value: Any) -> Any:
+        """Move keys of the recipe that stand beside the finder's own into ``search``."""
+        if not isinstance(value, dict):
+            return value
+        flat = [key for key in value if key in SearchConfig.model_fields and not _owns(cls, key)]
+        search = value.get("search", {})
+        if not flat or not isinstance(search, dict):
+            return value
+        for key in flat:
+            if key in search:
+                raise refuse(f"{key} is given twice: in search, too")
+        own = {key: entry for key, entry in value.items() if key not in flat}
+        return own | {"search": search | {key: value[key] for key in flat}}
+
+
+def _owns(options: type[FindOptions], key: str) -> bool:
+    return key in options.model_fields

@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor
 
 from common.config import TrainConfig
+from common.errors import UserError
 from common.finders import FindInputs, Found, Trained, Workshop
 from common.pipeline.context import (
     Context,
@@ -37,10 +39,12 @@ from common.tracking import (
 from common.tracking.paths import PHASE_HASH
 from common.training import (
     CheckpointStore,
+    Moment,
     TrainData,
     TrainHooks,
     TrainResult,
     cpu_state,
+    evaluate,
     prepare_device,
     train,
     write_atomically,
@@ -55,7 +59,11 @@ def phase_paths(phase: Phase, context: Context) -> PhasePaths:
 def is_done(phase: Phase, context: Context) -> bool:
     """Tell whether a phase is finished and holds every copy that is asked of it."""
     paths = phase_paths(phase, context)
-    return paths.done.exists() and all(paths.kept(epoch).exists() for epoch in phase.keep_epochs)
+    return paths.done.exists() and all(_kept(paths, moment).exists() for moment in phase.keep_at)
+
+
+def _kept(paths: PhasePaths, moment: Moment) -> Path:
+    return paths.kept(moment.unit, moment.number)
 
 
 def compute_phase(phase: Phase, context: Context) -> bool:
@@ -138,6 +146,11 @@ def _compute_train(
         ticket.apply_to(model)
         masks = ticket.masks
     data = training_data(setting.data, dataset, recipe.batch_size, context)
+    start: dict[str, float] = {}
+    if masks:
+        _, start["start_test_accuracy"] = evaluate(
+            model, data.test, context.precision(setting.precision)
+        )
     with _followed(phase, paths, context, mirror, data, recipe) as hooks:
         result: TrainResult = train(
             model,
@@ -151,9 +164,10 @@ def _compute_train(
             hooks=hooks,
         )
     write_atomically(paths.final, save(cpu_state(model)))
-    mirror.summarise(result.metrics)
+    metrics = start | result.metrics
+    mirror.summarise(metrics)
     seconds = sum(row["seconds"] for row in result.history)
-    return {"metrics": result.metrics, "history": result.history, "seconds": seconds}
+    return {"metrics": metrics, "history": result.history, "seconds": seconds}
 
 
 @contextmanager
@@ -167,7 +181,7 @@ def _followed(
 ) -> Iterator[TrainHooks]:
     """Follow a training: checkpoints to resume from, the metrics log, wandb and a progress bar."""
     store = CheckpointStore(paths.root)
-    _restart_for_copies(phase, paths, store)
+    _restart_for_copies(phase, paths, store, len(data.train), recipe)
     known = store.load()
     history = [] if known is None else list(known.values["history"])
     log = MetricsLog(paths.metrics, history)
@@ -183,15 +197,15 @@ def _followed(
         bar.epoch(row)
         mirror.log(row)
 
-    def keep(epoch: int, state: dict[str, Tensor]) -> None:
-        write_atomically(paths.kept(epoch), save(state))
+    def keep(moment: Moment, state: dict[str, Tensor]) -> None:
+        write_atomically(_kept(paths, moment), save(state))
 
     try:
         yield TrainHooks(
             on_epoch=on_epoch,
             on_step=bar.step,
             keep=keep,
-            keep_epochs=phase.keep_epochs,
+            keep_at=phase.keep_at,
             checkpoints=store,
             checkpoint_seconds=context.checkpoint_seconds,
         )
@@ -199,16 +213,36 @@ def _followed(
         bar.close()
 
 
-def _restart_for_copies(phase: Phase, paths: PhasePaths, store: CheckpointStore) -> None:
+def _restart_for_copies(
+    phase: Phase, paths: PhasePaths, store: CheckpointStore, steps: int, recipe: TrainConfig
+) -> None:
     """Drop the checkpoints if a copy that is asked for lies behind them: start from the beginning.
 
-    It happens where an interrupted training is continued for a run that rewinds to an epoch which
+    It happens where an interrupted training is continued for a run that rewinds to a moment which
     the run before did not need.
+
+    Args:
+        phase: the training.
+        paths: its files.
+        store: its checkpoints.
+        steps: of an epoch.
+        recipe: of the training.
+
+    Raises:
+        UserError: the training ends before a copy that is asked for.
     """
     known = store.load()
     epochs = 0 if known is None else len(known.values["history"])
-    if any(epoch < epochs and not paths.kept(epoch).exists() for epoch in phase.keep_epochs):
-        store.clear()
+    done = 0 if known is None else epochs * steps + known.values["step"]
+    for moment in phase.keep_at:
+        position = moment.number if moment.unit == "step" else (moment.number + 1) * steps
+        if position > steps * recipe.epochs:
+            raise UserError(
+                f"find.rewind: {moment.unit} {moment.number} is not in a training of "
+                f"{recipe.epochs} epochs of {steps} steps"
+            )
+        if position <= done and not _kept(paths, moment).exists():
+            store.clear()
 
 
 def _compute_find(
@@ -231,6 +265,7 @@ def _compute_find(
         device=context.torch_device,
         precision=context.precision(setting.precision),
         graphs=context.graphs,
+        save_ticket=lambda name, ticket: ticket.save(paths.level(name)),
     )
     found = stage.find(
         FindInputs(
@@ -247,7 +282,7 @@ def _compute_find(
         found = Found(found)
     meta = {
         **found.ticket.meta,
-        "finder": work.options.model_dump(mode="json"),
+        "finder": work.identity(),
         "stage": work.stage,
         "model": setting.model.model_dump(mode="json"),
         "data": setting.data.model_dump(mode="json"),
@@ -317,6 +352,6 @@ def _trained(phase: Phase, context: Context) -> Trained | None:
     for earlier in phase.inputs:
         if earlier.kind == "train":
             paths = phase_paths(earlier, context)
-            kept = {epoch: load_file(paths.kept(epoch)) for epoch in earlier.keep_epochs}
+            kept = {moment: load_file(_kept(paths, moment)) for moment in earlier.keep_at}
             return Trained(load_file(paths.final), kept)
     return None

@@ -13,6 +13,7 @@ from common.data import (
     Augment,
     Batches,
     Dataset,
+    ResizedCrop,
     Split,
     hold_out,
     load_dataset,
@@ -51,7 +52,7 @@ class Context:
     wandb: WandbSettings = field(default_factory=WandbSettings)
 
     @cached_property
-    def _datasets(self) -> dict[str, Dataset]:
+    def _datasets(self) -> dict[tuple[str, bool], Dataset]:
         return {}
 
     @property
@@ -63,13 +64,13 @@ class Context:
         """Return the precision that a config's value means on this device."""
         return resolve_precision(requested, self.torch_device)  # type: ignore[arg-type]
 
-    def dataset(self, name: str) -> Dataset:
-        """Return a data set, read once a process."""
-        if name not in self._datasets:
-            self._datasets[name] = load_dataset(
-                name, root=self.workspace.data, download=self.download
+    def dataset(self, name: str, *, stream: bool = False) -> Dataset:
+        """Return a data set, read once a process; streamed: with its images left in their files."""
+        if (name, stream) not in self._datasets:
+            self._datasets[name, stream] = load_dataset(
+                name, root=self.workspace.data, download=self.download, stream=stream
             )
-        return self._datasets[name]
+        return self._datasets[name, stream]
 
 
 def prepare_dataset(config: DataConfig, context: Context, seed: int) -> Dataset:
@@ -80,7 +81,7 @@ def prepare_dataset(config: DataConfig, context: Context, seed: int) -> Dataset:
         context: where the data set is.
         seed: the run's seed; the held-out images and the half depend on it.
     """
-    dataset = context.dataset(config.name)
+    dataset = context.dataset(config.name, stream=config.stream)
     if config.validation:
         dataset = hold_out(
             dataset, config.validation, config.validation_choice, generator(seed, "validation")
@@ -103,10 +104,12 @@ def _batches(
 ) -> Batches:
     augment = None
     if train and config.augment is not None:
+        resized = config.augment.crop == "resized"
         augment = Augment(
             crop_padding=config.augment.crop_padding,
             crop_size=config.augment.crop_size,
             horizontal_flip=config.augment.horizontal_flip,
+            resized_crop=ResizedCrop(min_area=config.augment.min_area) if resized else None,
         )
     return Batches(
         split,
@@ -117,6 +120,7 @@ def _batches(
         channels_last=True,
         channels=config.channels,
         test_padding=config.test_padding,
+        workers=context.threads,
     )
 
 

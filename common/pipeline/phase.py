@@ -19,6 +19,7 @@ from common.config.schema import SCHEMA_VERSION
 from common.finders import Finder, PretrainConfig, Stage
 from common.pipeline.registry import Methods
 from common.tickets.transforms import Transform
+from common.training import Moment
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,11 @@ class FindWork:
         """Return the stage."""
         return self.finder.stages(self.options)[self.stage]
 
+    def identity(self) -> dict[str, Any]:
+        """Return what of the options decides the stage's result, as JSON values."""
+        bears_on = self.function().bears_on
+        return self.options.model_dump(mode="json") if bears_on is None else dict(bears_on)
+
 
 @dataclass(frozen=True)
 class TransformWork:
@@ -92,8 +98,8 @@ class Phase:
         setting: data, model, precision and seed.
         work: what to do.
         inputs: the phases whose output it reads.
-        keep_epochs: epochs after which a training keeps a copy of its state. Outside the identity:
-            a copy more does not change a number.
+        keep_at: moments at which a training keeps a copy of its state. Outside the identity: a copy
+            more does not change a number.
         role: what it does in its run: pretrain, find, train or the transform's name.
         origin: the config of a run that needs it, for labels; outside the identity.
         identity: 64 hexadecimal digits, the hash of everything that bears on the result.
@@ -102,7 +108,7 @@ class Phase:
     setting: Setting
     work: Work
     inputs: tuple[Phase, ...] = ()
-    keep_epochs: tuple[int, ...] = ()
+    keep_at: tuple[Moment, ...] = ()
     role: str = ""
     origin: RunConfig | None = field(default=None, compare=False, repr=False)
     identity: str = field(init=False)
@@ -126,8 +132,8 @@ class Phase:
         match self.work:
             case TrainWork(recipe):
                 work: dict[str, Any] = {"recipe": recipe.model_dump(mode="json")}
-            case FindWork(_, options, stage):
-                work = {"find": options.model_dump(mode="json"), "stage": stage}
+            case FindWork(stage=stage) as find:
+                work = {"find": find.identity(), "stage": stage}
             case TransformWork(_, options, position):
                 work = {"transform": options.model_dump(mode="json"), "position": position}
         return {
@@ -194,7 +200,7 @@ def _plan_find(
                 replace(setting, data=_training_data(config.data, stage.training.recipe)),
                 TrainWork(_plain(stage.training.recipe)),
                 inputs,
-                keep_epochs=stage.training.keep_epochs,
+                keep_at=stage.training.keep_at,
                 role="pretrain",
                 origin=config,
             )
@@ -227,7 +233,7 @@ def distinct_phases(plans: Sequence[RunPlan]) -> dict[str, Phase]:
             known = found.get(phase.identity)
             if known is None:
                 found[phase.identity] = phase
-            elif set(phase.keep_epochs) - set(known.keep_epochs):
-                keep = tuple(sorted({*known.keep_epochs, *phase.keep_epochs}))
-                found[phase.identity] = replace(known, keep_epochs=keep)
+            elif set(phase.keep_at) - set(known.keep_at):
+                keep = tuple(sorted({*known.keep_at, *phase.keep_at}))
+                found[phase.identity] = replace(known, keep_at=keep)
     return found

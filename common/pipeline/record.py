@@ -18,6 +18,7 @@ from common.tracking import RunPaths, commit, describe_environment, read_metrics
 from common.training import write_atomically
 
 RECORD_VERSION = 1
+SEARCH_ROLES = ("pretrain", "find")
 
 
 def record_path(plan: RunPlan, context: Context) -> Path:
@@ -78,11 +79,6 @@ def _record(plan: RunPlan, context: Context, *, status: str, error: str | None) 
         for phase in plan.phases
         if is_done(phase, context)
     }
-    seconds = {
-        _phase_name(plan, phase): results[phase.identity]["seconds"]
-        for phase in plan.phases
-        if phase.identity in results
-    }
     precision = context.precision(plan.config.precision)
     environment = describe_environment(context.torch_device, precision)
     train = results.get(plan.train.identity)
@@ -99,6 +95,7 @@ def _record(plan: RunPlan, context: Context, *, status: str, error: str | None) 
             search = result.get("search") or search
     if train is not None:
         metrics |= train["metrics"]
+        metrics |= _before_training(plan, results, metrics)
     record = {
         "schema_version": RECORD_VERSION,
         "paper": plan.config.paper,
@@ -111,12 +108,47 @@ def _record(plan: RunPlan, context: Context, *, status: str, error: str | None) 
         "error": error,
         "metrics": metrics,
         "ticket": Ticket({}, {}).report() if ticket is None else ticket["ticket"],
-        "timing": {"total_seconds": sum(seconds.values()), "phases": seconds},
+        "timing": _timing(plan, results),
         "environment": environment,
         "dataset_fingerprint": dict(dataset.fingerprint),
         "commit": commit(),
     }
     return record if search is None else record | {"search": search}
+
+
+def _before_training(
+    plan: RunPlan, results: dict[str, dict[str, Any]], metrics: dict[str, Any]
+) -> dict[str, Any]:
+    """Return how many epochs a ticket took, and how accurate it was before it was trained.
+
+    The accuracy is that of the network of the search where the ticket is as a search left it, else
+    that of the ticket itself.
+    """
+    if plan.ticket is None:
+        return {}
+    found: dict[str, Any] = {}
+    as_searched = None if plan.config.transform else metrics.get("searched_test_accuracy")
+    accuracy = metrics.get("start_test_accuracy") if as_searched is None else as_searched
+    if accuracy is not None:
+        found["prefinetune_test_accuracy"] = accuracy
+    before = [phase for phase in plan.phases if phase.role in SEARCH_ROLES]
+    trained = sum(len(results[phase.identity].get("history", [])) for phase in before)
+    # A search that selected an earlier epoch says itself how many epochs it ran.
+    found["search_epochs"] = trained + metrics.get("search_epochs", 0)
+    return found
+
+
+def _timing(plan: RunPlan, results: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """Return the measured seconds of every phase, of all, and of those that made the ticket."""
+    done = {phase: results[phase.identity] for phase in plan.phases if phase.identity in results}
+    timing = {
+        "total_seconds": sum(result["seconds"] for result in done.values()),
+        "phases": {_phase_name(plan, phase): result["seconds"] for phase, result in done.items()},
+    }
+    if plan.ticket is not None:
+        search = [r["seconds"] for phase, r in done.items() if phase.role in SEARCH_ROLES]
+        timing["search_seconds"] = sum(search)
+    return timing
 
 
 def _phase_name(plan: RunPlan, phase: Phase) -> str:

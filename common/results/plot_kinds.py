@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from common.errors import UserError, unknown_name
-
-Selector = Mapping[str, object]
-"""Frame column -> the value it must have, or a tuple of the values it may have."""
+from common.errors import unknown_name
+from common.results.plot_parts import (
+    Beside,
+    Selector,
+    check_columns,
+    check_file_name,
+    reported_name,
+)
+from common.results.search_kinds import DensityCurves, SelectionProbabilities, TrainingCurves
 
 LAYER_VALUES = ("kept", "pruning_rate")
 REPORTED_MARKS = ("markers", "bars")
-_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
-
-
-def check_file_name(what: str, name: str) -> None:
-    """Raise UserError unless ``name`` can be part of a file name on every system."""
-    if not _FILE_NAME.fullmatch(name):
-        raise UserError(f"{what}: {name!r} may hold only letters, digits, '_', '-' and '.'")
 
 
 @dataclass(frozen=True)
@@ -28,8 +24,10 @@ class AccuracyVsSparsity:
 
     Attributes:
         panels: frame columns that make the panels; the first one makes the rows of the grid.
-        lines: the frame column whose values are the curves of a panel.
+        lines: the frame column whose values are the curves of a panel, or several that together
+            name a curve.
         baseline: the method drawn as a horizontal band, or None.
+        beside: the reported numbers with panels of their own.
 
     The other attributes are those of :class:`Table`. A column that would otherwise be averaged
     over (data set, architecture, method, variant) becomes a further panel column.
@@ -39,19 +37,26 @@ class AccuracyVsSparsity:
     title: str
     experiments: tuple[str, ...]
     panels: tuple[str, ...] = ("method", "architecture")
-    lines: str = "variant"
+    lines: str | tuple[str, ...] = "variant"
     metric: str = "test_accuracy"
     baseline: str | None = "dense"
     reported_metric: str | None = None
     where: Selector = field(default_factory=dict)
+    beside: Beside | None = None
 
     def __post_init__(self) -> None:
         check_file_name("plot", self.name)
+        check_columns(self.name, "lines", self.line_columns)
+
+    @property
+    def line_columns(self) -> tuple[str, ...]:
+        """Return the columns that together name a curve."""
+        return (self.lines,) if isinstance(self.lines, str) else self.lines
 
     @property
     def reported_name(self) -> str:
         """Return the metric's name in ``reported.csv``."""
-        return self.reported_metric or f"{self.metric}_pct"
+        return reported_name(self.metric, self.reported_metric)
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,11 @@ class LayerDensities:
         show: ``kept``: percent kept on a logarithmic axis with a band over all seeds, made for
             high sparsity; ``pruning_rate``: the fraction removed on a linear axis from 0 to 1 with
             the standard deviation over seeds.
+        reported_metric: the name in ``reported.csv`` of the percentage that a layer keeps. The
+            layer's number, from 1 at the input, stands at the end of the row's variant:
+            ``layer_07``; the variant itself is what stands before it (set it in ``beside``).
+        beside: the reported densities with panels of their own. Of each curve the sparsity nearest
+            to ``sparsity`` (else the highest) is shown.
 
     The other attributes are those of :class:`Table`.
     """
@@ -78,10 +88,12 @@ class LayerDensities:
     lines: tuple[str, ...] = ("method", "variant")
     where: Selector = field(default_factory=dict)
     show: str = "kept"
+    reported_metric: str = "layer_density_pct"
+    beside: Beside | None = None
 
     def __post_init__(self) -> None:
         check_file_name("plot", self.name)
-        _check_lines(self.name, self.lines)
+        check_columns(self.name, "lines", self.lines)
         if self.show not in LAYER_VALUES:
             raise unknown_name(f"plot {self.name!r}: show", self.show, LAYER_VALUES)
 
@@ -122,23 +134,28 @@ class Bars:
     @property
     def reported_name(self) -> str:
         """Return the metric's name in ``reported.csv``."""
-        return self.reported_metric or f"{self.metric}_pct"
+        return reported_name(self.metric, self.reported_metric)
 
 
 @dataclass(frozen=True)
-class TrainingCurves:
-    """A metric against the epochs of a mask search, from the records' ``search.curves``.
+class Scatter:
+    """One metric against another: a marker a cell, a faint dot a seed, the diagonal, chance.
 
-    A curve is the mean over seeds with a band: the standard deviation where three seeds or more are
-    there, else from the lowest to the highest. A seed that stopped early counts up to its last
-    epoch; a tick on the curve shows where it left. Runs without the metric are left out, and no
-    plot is made where none has it.
+    A cell is what has one method, variant and sparsity; nothing else is averaged over. Both axes
+    have the same limits where both metrics are accuracies.
 
     Attributes:
-        metric: a name in ``search.curves``, such as ``validation_accuracy`` or ``train_loss``.
-        lines: frame columns that together name a curve.
-        panels: frame columns that make the panels. A column that would otherwise be averaged over
-            (data set, architecture, method, variant) becomes a further panel column.
+        x: the metric along x.
+        y: the metric along y.
+        colours: the frame column whose values are colours.
+        markers: frame columns whose values together are markers. Where there are more than eight,
+            the rarest share a small one.
+        panels: frame columns that make the panels.
+        reported_x: the name of ``x`` in ``reported.csv``; None means ``<x>_pct``.
+        reported_y: the same for ``y``. Two reported numbers make a point where method, variant,
+            data set and architecture agree and the sparsity agrees within the paper's tolerance;
+            those of one experiment go first.
+        beside: the reported points with panels of their own.
 
     The other attributes are those of :class:`Table`.
     """
@@ -146,49 +163,66 @@ class TrainingCurves:
     name: str
     title: str
     experiments: tuple[str, ...]
-    metric: str = "validation_accuracy"
-    lines: tuple[str, ...] = ("method", "variant")
+    x: str = "prefinetune_test_accuracy"
+    y: str = "test_accuracy"
+    colours: str = "method"
+    markers: tuple[str, ...] = ("sparsity",)
+    panels: tuple[str, ...] = ("dataset", "architecture")
+    reported_x: str | None = None
+    reported_y: str | None = None
+    where: Selector = field(default_factory=dict)
+    beside: Beside | None = None
+
+    def __post_init__(self) -> None:
+        check_file_name("plot", self.name)
+        check_columns(self.name, "markers", self.markers)
+
+    @property
+    def reported_names(self) -> tuple[str, str]:
+        """Return the names of both metrics in ``reported.csv``."""
+        return reported_name(self.x, self.reported_x), reported_name(self.y, self.reported_y)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What finding a ticket costs: horizontal bars on a logarithmic axis, their numbers beside.
+
+    Attributes:
+        metrics: the metrics, a panel each; none of them may be negative. A cost of 0 has no bar.
+        bars: frame columns that together name a bar. They need not hold ``sparsity``, but runs at
+            several sparsities are then averaged, so select one in ``where``.
+        panels: frame columns that make the panels.
+        beside: the reported numbers with panels of their own. Metrics have the same names in
+            ``reported.csv``.
+
+    The other attributes are those of :class:`Table`.
+    """
+
+    name: str
+    title: str
+    experiments: tuple[str, ...]
+    metrics: tuple[str, ...] = ("search_epochs", "search_seconds")
+    bars: tuple[str, ...] = ("method",)
     panels: tuple[str, ...] = ("dataset", "architecture")
     where: Selector = field(default_factory=dict)
+    beside: Beside | None = None
 
     def __post_init__(self) -> None:
         check_file_name("plot", self.name)
-        _check_lines(self.name, self.lines)
+        check_columns(self.name, "bars", self.bars)
+        check_columns(self.name, "metrics", self.metrics)
 
 
-@dataclass(frozen=True)
-class SelectionProbabilities:
-    """How the probabilities to be selected spread during a mask search.
-
-    From the records' ``search.selection_probability``, averaged over seeds: every panel is a map
-    with the probability along x, the noted epochs from the bottom to the top and the fraction of
-    the weights as colour (logarithmic). Runs without histograms are left out, and no plot is made
-    where none has them.
-
-    Attributes:
-        panels: frame columns that make the panels. A column that would otherwise be averaged over
-            (data set, architecture, method, variant) becomes a further panel column.
-
-    The other attributes are those of :class:`Table`.
-    """
-
-    name: str
-    title: str
-    experiments: tuple[str, ...]
-    panels: tuple[str, ...] = ("dataset", "architecture", "method", "variant")
-    where: Selector = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        check_file_name("plot", self.name)
-
-
-def _check_lines(plot: str, lines: tuple[str, ...]) -> None:
-    """Raise UserError unless there is a column that names the curves."""
-    if not lines or isinstance(lines, str):
-        raise UserError(f"plot {plot!r}: lines must be a tuple of at least one frame column")
-
-
-Plot = AccuracyVsSparsity | LayerDensities | Bars | TrainingCurves | SelectionProbabilities
+Plot = (
+    AccuracyVsSparsity
+    | LayerDensities
+    | Bars
+    | Scatter
+    | Costs
+    | TrainingCurves
+    | DensityCurves
+    | SelectionProbabilities
+)
 
 
 def curve_columns(plot: Plot) -> tuple[str, ...]:
@@ -196,5 +230,14 @@ def curve_columns(plot: Plot) -> tuple[str, ...]:
     if isinstance(plot, Bars):
         return (plot.bars, *plot.groups)
     if isinstance(plot, AccuracyVsSparsity):
-        return (plot.lines,)
+        return plot.line_columns
+    if isinstance(plot, Scatter):
+        return (plot.colours, *plot.markers)
+    if isinstance(plot, Costs):
+        return plot.bars
     return () if isinstance(plot, SelectionProbabilities) else plot.lines
+
+
+def beside_of(plot: Plot) -> Beside | None:
+    """Return the reported numbers that have panels of their own in a plot, if any."""
+    return None if isinstance(plot, (Bars, SelectionProbabilities)) else plot.beside

@@ -15,6 +15,9 @@ COLUMNS = (
     *("paper", "item", "experiment", "method", "variant", "dataset", "architecture", "sparsity"),
     *("metric", "value", "std", "seeds", "source", "note"),
 )
+TOLERANCE = 0.01
+"""How far densities may be apart that are the same, where a paper does not say."""
+
 _NUMBERS = ("sparsity", "value", "std")
 _NAMES = ["experiment", "method", "variant", "dataset", "architecture"]
 
@@ -69,11 +72,26 @@ def comparable(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[(frame["protocol"] == PAPER_PROTOCOL) & frame["dataset_complete"]]
 
 
-def match(ours: pd.DataFrame, reported: pd.DataFrame, metric: str) -> pd.DataFrame:
+def reported_epochs(reported: pd.DataFrame) -> pd.Series:
+    """Return the epoch that every reported number belongs to, NaN where none is named.
+
+    It stands in the column ``epoch`` of ``reported.csv``, where there is one, or else in the note
+    as ``epoch 25``.
+    """
+    noted = reported["note"].str.extract(r"\bepoch (\d+(?:\.\d+)?)\b", expand=False)
+    noted = pd.to_numeric(noted, errors="coerce")
+    if "epoch" not in reported.columns:
+        return noted.astype("float64")
+    return pd.to_numeric(reported["epoch"], errors="coerce").fillna(noted).astype("float64")
+
+
+def match(
+    ours: pd.DataFrame, reported: pd.DataFrame, metric: str, tolerance: float = TOLERANCE
+) -> pd.DataFrame:
     """Pair cells of ours with the reported numbers of one metric.
 
-    Names must agree. Densities must agree to one percent and the last of four printed digits, and
-    the nearest of ours is taken. Where our method finds its own sparsity (NaN), every reported one
+    Names must agree. Densities must agree to the tolerance and the last of four printed digits,
+    and the nearest of ours is taken. Where our method finds its own sparsity (NaN), every reported one
     fits; where the reported sparsity is empty, each of ours fits that no other reported number of
     the same label is for. Two numbers of one label for one cell get the labels ``x`` and ``x 2``.
 
@@ -81,6 +99,7 @@ def match(ours: pd.DataFrame, reported: pd.DataFrame, metric: str) -> pd.DataFra
         ours: one row a cell with the columns of :data:`KEYS`; further columns are kept.
         reported: from :func:`load_reported`.
         metric: name in ``reported.csv``.
+        tolerance: as :attr:`common.results.spec.Paper.sparsity_tolerance`.
 
     Returns:
         The columns of ``ours`` with ``row`` (index of the reported row), ``label``, ``value`` and
@@ -91,7 +110,7 @@ def match(ours: pd.DataFrame, reported: pd.DataFrame, metric: str) -> pd.DataFra
     theirs = theirs.rename(columns={"sparsity": "their_sparsity", "std": "value_std"})
     pairs = ours.merge(theirs.rename_axis("row").reset_index(), on=_NAMES, how="inner")
     distance = (pairs["sparsity"] - pairs["their_sparsity"]).abs()
-    near = distance <= _tolerance(pairs["their_sparsity"])
+    near = distance <= _room(pairs["their_sparsity"], tolerance)
     free, unstated = pairs["sparsity"].isna(), pairs["their_sparsity"].isna()
     distance = distance.where(~unstated, math.inf).where(~free, 0.0)
     pairs = pairs.assign(distance=distance)[near | free | unstated]
@@ -107,19 +126,21 @@ def match(ours: pd.DataFrame, reported: pd.DataFrame, metric: str) -> pd.DataFra
     return pairs.drop(columns=["distance", "their_sparsity"])
 
 
-def _tolerance(sparsity: pd.Series) -> pd.Series:
+def _room(sparsity: pd.Series, tolerance: float) -> pd.Series:
     """Return how far a target may be from a reported sparsity: papers print what came out."""
-    return 0.01 * (1 - sparsity) + 5e-5
+    return tolerance * (1 - sparsity) + 5e-5
 
 
-def snap(reported: pd.DataFrame, targets: Iterable[float]) -> pd.DataFrame:
+def snap(
+    reported: pd.DataFrame, targets: Iterable[float], tolerance: float = TOLERANCE
+) -> pd.DataFrame:
     """Return the reported rows with their sparsity set to the nearest target it agrees with."""
     sparsity = reported["sparsity"].astype(float)
     nearest = sparsity.copy()
     gap = pd.Series(float("inf"), index=sparsity.index)
     for target in targets:
         distance = (sparsity - target).abs()
-        closer = (distance < gap) & (distance <= _tolerance(sparsity))
+        closer = (distance < gap) & (distance <= _room(sparsity, tolerance))
         nearest = nearest.mask(closer, target)
         gap = gap.mask(closer, distance)
     return reported.assign(sparsity=nearest)
@@ -147,6 +168,7 @@ def comparison(
     frame: pd.DataFrame,
     reported: pd.DataFrame,
     metrics: Mapping[str, str | tuple[str, ...]] | None = None,
+    tolerance: float = TOLERANCE,
 ) -> pd.DataFrame:
     """Set every reported number beside ours of the paper's protocol.
 
@@ -154,6 +176,7 @@ def comparison(
         frame: from :func:`common.results.records.records_frame`.
         reported: from :func:`load_reported`.
         metrics: as :attr:`common.results.spec.Paper.compared_metrics`.
+        tolerance: as :attr:`common.results.spec.Paper.sparsity_tolerance`.
 
     Returns:
         The reported rows with ours, ours_std, ours_n, ours_seeds, difference (ours - reported) and
@@ -175,14 +198,15 @@ def comparison(
     for metric in sorted(set(reported["metric"])):
         for status, runs in groups:
             cells = runs[list(KEYS)].drop_duplicates()
-            table.loc[match(cells, reported, metric)["row"].unique(), "status"] = status
+            rows = match(cells, reported, metric, tolerance)["row"].unique()
+            table.loc[rows, "status"] = status
         names = (metrics or {}).get(metric, metric.removesuffix("_pct"))
         left = reported
         for name in (names,) if isinstance(names, str) else names:
             runs = finished(comparable(frame), name)
             if not len(runs):
                 continue
-            pairs = match(summarise_cells(runs, KEYS, name), left, metric)
+            pairs = match(summarise_cells(runs, KEYS, name), left, metric, tolerance)
             left = left[~left.index.isin(pairs["row"])]
             unclear = pairs["row"].duplicated(keep=False) & unstated[pairs["row"]].to_numpy()
             table.loc[pairs.loc[unclear, "row"], "status"] = "several sparsities of ours"

@@ -15,26 +15,32 @@ from common.errors import UserError, unknown_name
 from common.results.plot_kinds import (
     AccuracyVsSparsity,
     Bars,
+    Costs,
     LayerDensities,
     Plot,
-    SelectionProbabilities,
-    Selector,
-    TrainingCurves,
-    check_file_name,
+    Scatter,
     curve_columns,
 )
+from common.results.plot_parts import Beside, Selector, check_file_name, reported_name
+from common.results.search_kinds import DensityCurves, SelectionProbabilities, TrainingCurves
 
 __all__ = [
     "PAPER_PROTOCOL",
     "RELATIONS",
+    "REPORTED",
     "AccuracyVsSparsity",
     "Bars",
+    "Beside",
     "Claim",
     "Comparison",
+    "Costs",
+    "DensityCurves",
     "LayerDensities",
     "Paper",
     "Plot",
     "ReportedAs",
+    "ReportedTable",
+    "Scatter",
     "SelectionProbabilities",
     "Selector",
     "Table",
@@ -44,7 +50,12 @@ __all__ = [
 ]
 
 PAPER_PROTOCOL = "paper"
-"""The one protocol whose numbers may stand beside reported ones."""
+"""The one protocol whose numbers may share a table's rows and a plot's axes with reported ones."""
+
+REPORTED = "reported"
+"""Stands in the place of a protocol in the names of files that hold reported numbers alone."""
+
+MOST_TOLERANCE = 0.1
 
 RELATIONS = ("greater", "not_worse", "equivalent")
 
@@ -62,7 +73,8 @@ class Table:
             at several targets would be averaged (marked in the table), so select one in ``where``.
         columns: frame columns whose values name a column; empty for a single column.
         metric: the metric shown.
-        reported_metric: its name in ``reported.csv``; None means ``<metric>_pct``.
+        reported_metric: its name in ``reported.csv``; None means ``<metric>_pct`` for an accuracy
+            and the metric's own name for anything else.
         where: only runs that match.
     """
 
@@ -83,7 +95,38 @@ class Table:
     @property
     def reported_name(self) -> str:
         """Return the metric's name in ``reported.csv``."""
-        return self.reported_metric or f"{self.metric}_pct"
+        return reported_name(self.metric, self.reported_metric)
+
+
+@dataclass(frozen=True)
+class ReportedTable:
+    """A table of reported numbers alone, such as properties that no run measures.
+
+    It is made once, as ``<name>_reported``, whatever runs there are.
+
+    Attributes:
+        name: file name without ending.
+        title: the caption.
+        experiments: the experiments of ``reported.csv`` it shows.
+        metrics: the metrics of ``reported.csv`` that make the columns.
+        rows: columns of ``reported.csv`` whose values name a row.
+        where: only reported numbers that match.
+        marks: those of the metrics that are properties: 1 is shown as yes, 0 as no.
+    """
+
+    name: str
+    title: str
+    experiments: tuple[str, ...]
+    metrics: tuple[str, ...]
+    rows: tuple[str, ...] = ("method",)
+    where: Selector = field(default_factory=dict)
+    marks: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_file_name("table", self.name)
+        for name in self.marks:
+            if name not in self.metrics:
+                raise unknown_name(f"table {self.name!r}: marks", name, self.metrics)
 
 
 @dataclass(frozen=True)
@@ -177,6 +220,12 @@ class Paper:
         compared_metrics: metric of ``reported.csv`` -> the metric of ours (or several, the first
             that a cell has) that ``comparison_paper.csv`` sets beside it. Without an entry it is
             the reported name less ``_pct``.
+        reported_tables: tables of reported numbers alone.
+        sparsity_tolerance: how far the densities (1 - sparsity) of a run's target and of a reported
+            number may be apart to be the same cell, relative to the reported one; 0.1 at most, and
+            to the last of four printed digits in any case. The nearest one counts, so raise it
+            where a paper prints 1.4 % for 1.44 % (0.03), as long as no two targets of ours and no
+            two reported numbers of one method are closer than twice that.
     """
 
     name: str
@@ -191,10 +240,18 @@ class Paper:
     labels: Mapping[str, str] = field(default_factory=dict)
     reported_as: tuple[ReportedAs, ...] = ()
     compared_metrics: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
+    reported_tables: tuple[ReportedTable, ...] = ()
+    sparsity_tolerance: float = 0.01
 
     def __post_init__(self) -> None:
         check_file_name("paper", self.name)
-        _check_unique(f"paper {self.name!r}: table", [table.name for table in self.tables])
+        tables = [table.name for table in (*self.tables, *self.reported_tables)]
+        _check_unique(f"paper {self.name!r}: table", tables)
+        if not 0 <= self.sparsity_tolerance <= MOST_TOLERANCE:
+            raise UserError(
+                f"paper {self.name!r}: sparsity_tolerance is {self.sparsity_tolerance}, "
+                f"allowed: 0 to {MOST_TOLERANCE}"
+            )
         _check_unique(f"paper {self.name!r}: plot", [plot.name for plot in self.plots])
         _check_unique(f"paper {self.name!r}: claim", [claim.id for claim in self.claims])
 

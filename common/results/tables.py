@@ -65,20 +65,21 @@ def build_table(
     cells["cell"] = range(len(cells))
     pairs = None
     if protocol == PAPER_PROTOCOL:
-        pairs = _reported_pairs(table, cells, runs, reported)
+        pairs = _reported_pairs(paper, table, cells, runs, reported)
         pairs = pairs if len(pairs) else None
     layout = _layout(paper, table, protocol, runs, cells, pairs)
     return BuiltTable(_tidy(table, protocol, cells, pairs), layout)
 
 
 def _reported_pairs(
-    table: Table, cells: pd.DataFrame, runs: pd.DataFrame, reported: pd.DataFrame
+    paper: Paper, table: Table, cells: pd.DataFrame, runs: pd.DataFrame, reported: pd.DataFrame
 ) -> pd.DataFrame:
     """Return the reported numbers of every cell: columns cell, label, value, value_std."""
     keys = [*table.rows, *table.columns]
     wanted = list(dict.fromkeys([*keys, *KEYS]))
     ours = comparable(runs)[wanted].drop_duplicates().merge(cells[[*keys, "cell"]], on=keys)
-    pairs = match(ours[[*KEYS, "cell"]], reported, table.reported_name)
+    ours = ours[[*KEYS, "cell"]]
+    pairs = match(ours, reported, table.reported_name, paper.sparsity_tolerance)
     return pairs.sort_values(["cell", "row"], ignore_index=True)
 
 

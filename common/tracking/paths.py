@@ -40,9 +40,13 @@ class PhasePaths:
         """The state after training."""
         return self.root / "final.safetensors"
 
-    def kept(self, epoch: int) -> Path:
-        """Return the file of the state kept after an epoch."""
-        return self.root / f"epoch_{epoch:04d}.safetensors"
+    def kept(self, unit: str, number: int) -> Path:
+        """Return the file of the state kept after an epoch or a step of the optimiser."""
+        return self.root / f"{unit}_{number:04d}.safetensors"
+
+    def level(self, name: str) -> Path:
+        """Return the file of a ticket that a search kept on its way."""
+        return self.root / "levels" / f"{name}.safetensors"
 
     @property
     def result(self) -> Path:

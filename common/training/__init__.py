@@ -4,6 +4,7 @@ from common.training.checkpoint import Checkpoint, CheckpointStore, write_atomic
 from common.training.evaluate import evaluate
 from common.training.learner import Learner, Row, TrainData, WeightLearner, require_finite
 from common.training.loop import (
+    Moment,
     TrainHooks,
     TrainResult,
     cpu_state,
@@ -11,7 +12,7 @@ from common.training.loop import (
     summarise,
     train,
 )
-from common.training.optimizer import MaskKeeper, build_optimizer
+from common.training.optimizer import Constraint, MaskKeeper, build_optimizer
 from common.training.precision import (
     Precision,
     autocast,
@@ -24,8 +25,10 @@ from common.training.schedule import learning_rate, milestones
 __all__ = [
     "Checkpoint",
     "CheckpointStore",
+    "Constraint",
     "Learner",
     "MaskKeeper",
+    "Moment",
     "Precision",
     "Row",
     "TrainData",

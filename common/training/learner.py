@@ -57,6 +57,12 @@ class Learner(Protocol):
     def evaluate(self, epoch: int) -> Row:
         """Return the accuracies and losses of the network as it is after an epoch."""
 
+    def close_epoch(self, epoch: int) -> Row:
+        """Change what the method changes between epochs, after the evaluation; return what to log.
+
+        It is called once an epoch; what it does belongs to the state that a checkpoint holds.
+        """
+
     def is_finished(self, history: Sequence[Row]) -> bool:
         """Tell whether to stop before all epochs are done."""
 
@@ -135,6 +141,10 @@ class WeightLearner:
             loss, accuracy = evaluate(self.model, self._data.validation, self._precision)
             row |= {"validation_loss": loss, "validation_accuracy": accuracy}
         return row
+
+    def close_epoch(self, epoch: int) -> Row:
+        """Leave the network alone."""
+        return {}
 
     def is_finished(self, history: Sequence[Row]) -> bool:
         """Return False: a training runs all its epochs."""

@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,19 @@ from common.training.learner import Learner, Row, TrainData, WeightLearner
 from common.training.precision import Precision
 
 
+@dataclass(frozen=True, order=True)
+class Moment:
+    """A moment of a training at which its state may be kept.
+
+    Attributes:
+        unit: ``epoch`` or ``step``, of the optimiser.
+        number: after which one; epochs count from 0, steps from 1.
+    """
+
+    unit: Literal["epoch", "step"]
+    number: int
+
+
 @dataclass(frozen=True)
 class TrainHooks:
     """What a caller wants to be told; none of it can change the numbers.
@@ -27,16 +40,16 @@ class TrainHooks:
     Attributes:
         on_epoch: gets the metrics of every finished epoch, once.
         on_step: gets the number of images of every step.
-        keep: gets the state after each of ``keep_epochs``.
-        keep_epochs: epochs counted from 0.
+        keep: gets the state at each moment of ``keep_at``.
+        keep_at: the moments at which a copy of the state is wanted.
         checkpoints: where to save and resume; None: nowhere.
         checkpoint_seconds: shortest time between two checkpoints.
     """
 
     on_epoch: Callable[[Row], None] = lambda row: None
     on_step: Callable[[int], None] = lambda images: None
-    keep: Callable[[int, dict[str, Tensor]], None] = lambda epoch, state: None
-    keep_epochs: Sequence[int] = ()
+    keep: Callable[[Moment, dict[str, Tensor]], None] = lambda moment, state: None
+    keep_at: Sequence[Moment] = ()
     checkpoints: CheckpointStore | None = None
     checkpoint_seconds: float = 60.0
 
@@ -142,10 +155,10 @@ def run_epochs(
         last = epoch + 1 == recipe.epochs
         if last or (epoch + 1) % recipe.evaluate_every == 0:
             row |= learner.evaluate(epoch)
+        row |= learner.close_epoch(epoch)
         row["seconds"] = time.monotonic() - saver.started
         history.append(row)
-        if epoch in hooks.keep_epochs:
-            hooks.keep(epoch, cpu_state(learner.model))
+        _keep_copy(Moment("epoch", epoch), learner, hooks)
         if last:
             saver.save(history, 0)
         else:
@@ -171,7 +184,14 @@ def _run_steps(
     for number, (images, labels) in steps:
         learner.step(epoch, number, images, labels)
         hooks.on_step(len(labels))
+        _keep_copy(Moment("step", epoch * len(batches) + number + 1), learner, hooks)
         saver.save_if_due(history, number + 1)
+
+
+def _keep_copy(moment: Moment, learner: Learner, hooks: TrainHooks) -> None:
+    """Hand over a copy of the state if it is asked for at this moment."""
+    if moment in hooks.keep_at:
+        hooks.keep(moment, cpu_state(learner.model))
 
 
 def summarise(history: Sequence[Row]) -> dict[str, float | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,16 @@ def build_optimizer(recipe: TrainConfig, parameters: Iterable[nn.Parameter]) -> 
     return Adam(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
 
 
+class Constraint(Protocol):
+    """What a method does around every step of the optimiser, beside following the loss."""
+
+    def prepare(self) -> None:
+        """Change the gradients before the step."""
+
+    def apply(self, optimizer: Optimizer | None = None) -> None:
+        """Put the parameters back where they may be after the step."""
+
+
 class MaskKeeper:
     """Multiplies the weights of a ticket, and their momentum, by its masks.
 
@@ -49,6 +60,9 @@ class MaskKeeper:
             for name, mask in masks.items()
         ]
         self._names = list(masks)
+
+    def prepare(self) -> None:
+        """Leave the gradients alone: what a removed weight learns is cleared after the step."""
 
     @torch.no_grad()
     def apply(self, optimizer: Optimizer | None = None) -> None:

@@ -6,12 +6,29 @@ import math
 
 from common.config.schema import TrainConfig
 
+RARE_GEMS_MILESTONES = {
+    6: (3,),
+    100: (50, 80),
+    150: (80, 120),
+    160: (80, 120),
+    200: (100, 150),
+    300: (150, 250),
+}
+"""Milestones of the schedule ``multistep`` by the number of epochs; others fall at 1/2 and 2/3."""
+
 
 def milestones(recipe: TrainConfig) -> tuple[int, ...]:
-    """Return the epochs at which the step schedule falls; 50 % and 75 % unless given."""
+    """Return the epochs at which the schedules ``step`` and ``multistep`` fall.
+
+    Unless given: 50 % and 75 % of the epochs for ``step``; for ``multistep`` the epochs that the
+    code of Rare Gems (arXiv:2202.12002) fixes for that length.
+    """
     if recipe.milestones is not None:
         return recipe.milestones
     length = recipe.schedule_epochs or recipe.epochs
+    if recipe.schedule == "multistep":
+        fixed = RARE_GEMS_MILESTONES.get(length, (int(length / 2), int(2 * length / 3)))
+        return tuple(sorted(set(fixed) - {0}))
     return tuple(sorted({int(0.5 * length), int(0.75 * length)} - {0}))
 
 
@@ -26,7 +43,7 @@ def learning_rate(recipe: TrainConfig, epoch: int) -> float:
     if position < recipe.warmup_epochs:
         return recipe.lr * (position + 1) / recipe.warmup_epochs
     match recipe.schedule:
-        case "step":
+        case "step" | "multistep":
             passed = sum(position >= milestone for milestone in milestones(recipe))
             return recipe.lr * recipe.gamma**passed
         case "cosine":

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from common.training.convolution import fast_convolutions
-from common.training.optimizer import MaskKeeper
+from common.training.optimizer import Constraint
 from common.training.precision import Precision, autocast
 
 
@@ -50,7 +50,7 @@ class EagerStep:
         self,
         model: nn.Module,
         optimizer: Optimizer,
-        keeper: MaskKeeper,
+        keeper: Constraint,
         meters: Meters,
         precision: Precision,
         label_smoothing: float,
@@ -72,7 +72,8 @@ class EagerStep:
         self.meters.add(loss, logits, labels)
 
     def update(self) -> None:
-        """Step the optimiser and clear the removed weights."""
+        """Step the optimiser under the constraint, such as that removed weights stay at zero."""
+        self.keeper.prepare()
         self.optimizer.step()
         self.keeper.apply(self.optimizer)
 

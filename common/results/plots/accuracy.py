@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from common.results.cells import by_seed, finished, summarise_cells
-from common.results.naming import metric_label, rows_of, show
+from common.results.naming import metric_label, rows_of, show, show_line
 from common.results.plots.axes import (
     Limits,
     at_foot,
@@ -23,34 +23,44 @@ from common.results.plots.axes import (
     is_below,
     place,
     remaining,
+    round_densities,
     sparsity_axis,
 )
-from common.results.plots.layout import (
-    Grid,
-    Request,
-    counts_text,
-    finish,
-    make_grid,
-    panel_keys,
+from common.results.plots.beside import (
+    OWN_AXES,
+    all_keys,
+    beside_rows,
+    join_limits,
+    make_panels,
+    on_our_axes,
+    sentences_beside,
 )
-from common.results.plots.style import GREY, Look, looks
+from common.results.plots.layout import Grid, Request, counts_text, finish
+from common.results.plots.style import GREY, Look, paired_looks
 from common.results.reported import snap
 from common.results.spec import AccuracyVsSparsity
 from common.results.statistics import summarise
 
 _PANEL = (3.5, 2.75)
 _SOURCE_MARKERS = ("", "D", "*", "h")  # the first source has the line's own marker, but open
+_MOST_FEET = 6  # numbers of one reported panel that are written at its foot
+
+Lines = Mapping[tuple, Look]
 
 
 @dataclass(frozen=True)
 class _Panel:
-    """What one panel shows: our cells, the reported numbers and the baseline's seeds."""
+    """What one panel shows: our cells, the reported numbers and the baseline's seeds.
+
+    ``ours`` is False for a panel that stands beside ours and holds reported numbers alone.
+    """
 
     axes: Axes
     cells: pd.DataFrame
     reported: pd.DataFrame
     baseline: tuple[float, ...]
     reported_baseline: tuple[float, ...]
+    ours: bool = True
 
     @property
     def heights(self) -> list[float]:
@@ -66,30 +76,48 @@ class _Panel:
 
 
 def draw_accuracy(request: Request) -> Figure | None:
-    """Draw an :class:`AccuracyVsSparsity`, or return None where it has no run."""
+    """Draw an :class:`AccuracyVsSparsity`, or return None where it has nothing to show."""
     plot = request.plot
     assert isinstance(plot, AccuracyVsSparsity)
+    columns = plot.line_columns
     runs = finished(request.runs, plot.metric)
     runs = runs[runs["method"] != plot.baseline]
-    if not len(runs):
+    beside = beside_rows(request, plot.reported_name)
+    curves = beside[beside["sparsity"].notna() & (beside["method"] != plot.baseline)]
+    if not len(runs) and not (request.alone and len(curves)):
         return None
-    keys = panel_keys(request, runs, (plot.lines, "sparsity"))
-    runs = _with_found_sparsity(runs, [*keys, plot.lines])
-    grid = make_grid(request, runs, keys, _PANEL)
-    lines = looks(
-        request.values(plot.lines, leave_out=plot.baseline), *request.orders([plot.lines])
-    )
-    panels = _panels(request, plot, grid, runs, keys)
-    sources = sorted({label for panel in panels.values() for label in panel.reported["label"]})
-    _draw_panels(request, plot, grid, panels, lines, keys, sources)
-    shown = {value for p in panels.values() for value in p.cells[plot.lines]}
-    handles = _handles(request, {k: v for k, v in lines.items() if k in shown}, sources, panels)
-    counts = [n for panel in panels.values() for n in panel.cells["n"]]
-    sentences = [f"Mean and 95 % t-interval, {counts_text(counts)}"]
-    if any(text.get_gid() == "below" for panel in panels.values() for text in panel.axes.texts):
+    grid, keys, theirs = make_panels(request, runs, curves, (*columns, "sparsity"), _PANEL)
+    runs = _with_found_sparsity(runs, [*keys, *columns])
+    looks = paired_looks(all_keys(request, columns, curves, plot.baseline), request.orders(columns))
+    panels = _panels(request, plot, grid, runs, keys, curves)
+    for key, axes in grid.reported.items():
+        inside = rows_of(curves, theirs, key)
+        dense = _of_same_task(beside[beside["method"] == plot.baseline], inside)
+        values = tuple(dense["value"])
+        panels[None, *key] = _Panel(axes, _no_cells(plot), inside, (), values, ours=False)
+    everything = list(panels.values())
+    sources = sorted({label for panel in everything for label in panel.reported["label"]})
+    own_axes = _draw_panels(plot, grid, panels, looks, keys, sources)
+    shown = {
+        key: look
+        for key, look in looks.items()
+        if any(len(rows_of(panel.cells, columns, key)) for panel in everything)
+        or any(len(rows_of(panel.reported, columns, key)) for panel in everything if not panel.ours)
+    }
+    handles = _handles(request, shown, sources, everything)
+    counts = [n for panel in everything for n in panel.cells["n"]]
+    sentences = [f"Mean and 95 % t-interval, {counts_text(counts)}"] if counts else []
+    sentences += sentences_beside(request, grid) + ([OWN_AXES] if own_axes else [])
+    if any(text.get_gid() == "below" for panel in everything for text in panel.axes.texts):
         sentences.append("An arrow marks a value below the axis")
     finish(grid, request, handles, sentences)
     return grid.figure
+
+
+def _no_cells(plot: AccuracyVsSparsity) -> pd.DataFrame:
+    """Return a frame of cells without a cell."""
+    names = [*plot.line_columns, "sparsity", "n", "mean", "ci_low", "ci_high", "at_chance"]
+    return pd.DataFrame({name: [] for name in names})
 
 
 def _with_found_sparsity(runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
@@ -99,12 +127,21 @@ def _with_found_sparsity(runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFram
 
 
 def _panels(
-    request: Request, plot: AccuracyVsSparsity, grid: Grid, runs: pd.DataFrame, keys: list[str]
+    request: Request,
+    plot: AccuracyVsSparsity,
+    grid: Grid,
+    runs: pd.DataFrame,
+    keys: list[str],
+    curves: pd.DataFrame,
 ) -> dict[tuple, _Panel]:
-    """Collect what every panel shows."""
-    theirs = request.reported_rows(plot.reported_name, (*keys, plot.lines))
+    """Collect what every panel of ours shows."""
+    theirs = request.reported_rows(plot.reported_name, (*keys, *plot.line_columns))
     theirs = theirs[theirs["sparsity"].notna() & (theirs["method"] != plot.baseline)]
-    theirs = snap(theirs, runs["sparsity"].dropna().unique())
+    if {*keys} <= {*curves.columns}:
+        more = on_our_axes(request, curves)
+        theirs = pd.concat([theirs, more[~more.index.isin(theirs.index)]])
+    targets = runs["sparsity"].dropna().unique()
+    theirs = snap(theirs, targets, request.paper.sparsity_tolerance)
     their_dense = request.reported_baseline(plot.baseline, plot.reported_name)
     dense = finished(request.baseline(plot.baseline), plot.metric)
     shared = [key for key in keys if key not in ("method", "variant", "experiment")]
@@ -114,7 +151,7 @@ def _panels(
         mine, reported_dense = _of_same_task(dense, inside), _of_same_task(their_dense, inside)
         where = [value for name, value in zip(keys, key) if name in shared]
         mine = rows_of(mine, shared, where)
-        cells = summarise_cells(inside, [plot.lines, "sparsity"], plot.metric)
+        cells = summarise_cells(inside, [*plot.line_columns, "sparsity"], plot.metric)
         panels[key] = _Panel(
             axes,
             cells[cells["n"] > 0],
@@ -132,40 +169,74 @@ def _of_same_task(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def _draw_panels(
-    request: Request,
     plot: AccuracyVsSparsity,
     grid: Grid,
     panels: dict[tuple, _Panel],
-    lines: dict[Any, Look],
+    lines: Lines,
     keys: list[str],
     sources: Sequence[str],
-) -> None:
-    """Draw all panels; those of one data set and architecture share their y axis."""
-    densities = sorted({d for panel in panels.values() for d in _densities(panel)}, reverse=True)
-    dodge = 0.018 * max(math.log10(densities[0] / densities[-1]), 0.3)
+) -> bool:
+    """Draw all panels; those of one data set and architecture share their y axis.
+
+    A reported panel shares that of its neighbour where this squeezes neither; return whether some
+    do not.
+    """
+    ours = {key: panel for key, panel in panels.items() if panel.ours}
+    theirs = {panel.axes: panel for panel in panels.values() if not panel.ours}
+    densities = sorted({d for panel in ours.values() for d in _densities(panel)}, reverse=True)
+    dodge = 0.018 * max(math.log10(densities[0] / densities[-1]), 0.3) if densities else 0.0
     groups: dict[tuple, list[_Panel]] = {}
-    for key, panel in panels.items():
+    for key, panel in ours.items():
         shared = tuple(v for k, v in zip(keys, key) if k in ("dataset", "architecture"))
         groups.setdefault(shared, []).append(panel)
+    values = {panel.axes: panel.heights for panel in panels.values()}
+    joined = join_limits(grid, values)
     for group in groups.values():
+        own = {panel.axes for panel in group}
+        group += [theirs[left] for left, right in joined if right in own]
+    apart = [[panel] for axes, panel in theirs.items() if all(axes is not j[0] for j in joined)]
+    for group in [*groups.values(), *apart]:
         heights = [height for panel in group for height in panel.heights]
         intervals = [part for panel in group for part in panel.intervals]
-        limits = axis_limits(heights, intervals, percent=plot.metric.endswith("accuracy"))
+        percent = plot.metric.endswith("accuracy")
+        limits = axis_limits(heights, intervals, percent=percent)
+        below = [sum(height < limits.low for height in panel.heights) for panel in group]
+        if any(n > _MOST_FEET for n, panel in zip(below, group, strict=True) if not panel.ours):
+            limits = axis_limits(heights, intervals, percent=False)
         for panel in group:
             _draw_panel(plot, panel, lines, limits, sources, dodge)
-    first = min(place(axes).colspan.start for axes in grid.panels.values())
+    _label_axes(plot, grid, panels, densities)
+    return len(joined) < len(grid.pairs)
+
+
+def _label_axes(
+    plot: AccuracyVsSparsity, grid: Grid, panels: dict[tuple, _Panel], densities: list[float]
+) -> None:
+    """Scale the x axes, the same for all panels of ours and for all reported ones."""
+    first = min(place(axes).colspan.start for axes in grid.all_axes)
+    theirs = {d for panel in panels.values() if not panel.ours for d in _densities(panel)}
+    ticks = None
+    if theirs:  # the ticks of ours are at our own points, however many are reported
+        ours = [remaining(panel.cells["sparsity"]) for panel in panels.values() if panel.ours]
+        ticks = (
+            [float(value) for value in np.unique(np.round(np.concatenate(ours), 6))] if ours else []
+        )  # noqa: E501
     for panel in panels.values():
-        sparsity_axis(panel.axes, densities)
+        if panel.ours:
+            sparsity_axis(panel.axes, densities, ticks)
+        else:
+            reported = sorted(theirs, reverse=True)
+            sparsity_axis(panel.axes, reported, round_densities(reported))
         if place(panel.axes).colspan.start == first:
             panel.axes.set_ylabel(metric_label(plot.metric))
-        if not any(is_below(axes, panel.axes) for axes in grid.panels.values()):
+        if not any(is_below(axes, panel.axes) for axes in grid.all_axes):
             panel.axes.set_xlabel("sparsity / weights remaining (log scale)")
 
 
 def _draw_panel(
     plot: AccuracyVsSparsity,
     panel: _Panel,
-    lines: dict[Any, Look],
+    lines: Lines,
     limits: Limits,
     sources: Sequence[str],
     dodge: float,
@@ -178,9 +249,10 @@ def _draw_panel(
     for height in panel.reported_baseline:
         axes.axhline(height, color=GREY, lw=1.0, ls=":", zorder=1.5, gid="reported_baseline")
     feet: dict[float, int] = {}
-    present = [value for value in lines if (panel.cells[plot.lines] == value).any()]
+    columns = plot.line_columns
+    present = [value for value in lines if len(rows_of(panel.cells, columns, value))]
     for i, value in enumerate(present):
-        cells = panel.cells[panel.cells[plot.lines] == value]
+        cells = rows_of(panel.cells, columns, value)
         cells = cells.sort_values("sparsity", kind="stable")
         shift = 10 ** (dodge * ((len(present) - 1) / 2 - i))
         x = remaining(cells["sparsity"]) * shift
@@ -200,22 +272,30 @@ def _draw_panel(
 def _draw_reported(
     plot: AccuracyVsSparsity,
     panel: _Panel,
-    value: Any,
+    value: tuple,
     look: Look,
     shift: float,
     sources: Sequence[str],
     limits: Limits,
     feet: dict[float, int],
 ) -> None:
-    """Draw the reported numbers of one curve as open markers, one shape a source."""
-    mine = panel.reported[panel.reported[plot.lines] == value]
+    """Draw the reported numbers of one curve as open markers, one shape a source.
+
+    In a panel of their own they are joined by a line.
+    """
+    mine = rows_of(panel.reported, plot.line_columns, value)
+    mine = mine if panel.ours else mine.sort_values("sparsity", kind="stable")
     for source, theirs in mine.groupby("label", sort=True):
         number = sources.index(str(source)) % len(_SOURCE_MARKERS)
         marker = _SOURCE_MARKERS[number] or look.marker
         x = remaining(theirs["sparsity"]) * shift
         y = at_foot(theirs["value"].to_numpy(), x, limits, feet, panel.axes)
         style: dict[str, Any] = {"mfc": "white", "mec": look.colour, "mew": 1.2, "ms": 7.5}
-        panel.axes.plot(x, y, ls="none", marker=marker, zorder=3, gid="reported", **style)
+        style |= {"ls": "none", "zorder": 3}
+        if not panel.ours:
+            style |= {"ls": look.dashes, "color": look.colour, "lw": 1.1, "mew": 0.9, "ms": 4}
+            style["zorder"] = 4
+        panel.axes.plot(x, y, marker=marker, gid="reported", **style)
 
 
 def _draw_line(axes: Axes, x: np.ndarray, y: np.ndarray, half: np.ndarray, look: Look) -> None:
@@ -248,22 +328,25 @@ def _densities(panel: _Panel) -> list[float]:
 
 
 def _handles(
-    request: Request,
-    lines: dict[Any, Look],
-    sources: Sequence[str],
-    panels: dict[tuple, _Panel],
+    request: Request, lines: Lines, sources: Sequence[str], panels: Sequence[_Panel]
 ) -> list[Any]:
     """Return what the legend explains."""
     plot = request.plot
     assert isinstance(plot, AccuracyVsSparsity)
     handles: list[Any] = [
-        Line2D([], [], color=k.colour, marker=k.marker, ls=k.dashes, label=show(request.paper, v))
+        Line2D(
+            *([], []),
+            color=k.colour,
+            marker=k.marker,
+            ls=k.dashes,
+            label=show_line(request.paper, v),
+        )
         for v, k in lines.items()
     ]
-    if any(panel.baseline for panel in panels.values()):
+    if any(panel.baseline for panel in panels):
         name = show(request.paper, plot.baseline)
         handles.append(Patch(facecolor=GREY, alpha=0.35, label=f"{name} (95 % interval)"))
-    if any(panel.reported_baseline for panel in panels.values()):
+    if any(panel.reported_baseline for panel in panels):
         label = f"{show(request.paper, plot.baseline)}, reported"
         handles.append(Line2D([], [], color=GREY, lw=1.0, ls=":", label=label))
     for number, source in enumerate(sources):
@@ -271,7 +354,7 @@ def _handles(
         label = f"reported ({source})" if source else "reported"
         look: dict[str, Any] = {"marker": marker, "mfc": "white", "mec": "black", "ls": "none"}
         handles.append(Line2D([], [], label=label, **look))
-    if any(panel.cells["at_chance"].any() for panel in panels.values()):
+    if any(panel.cells["at_chance"].any() for panel in panels):
         label = "some run at chance level"
         handles.append(Line2D([], [], color="black", marker="x", ls="none", ms=8, label=label))
     return handles

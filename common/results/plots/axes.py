@@ -84,20 +84,37 @@ def remaining(sparsity: pd.Series) -> np.ndarray:
     return 100 * np.maximum(1 - sparsity.to_numpy(dtype=float), _LEAST_DENSITY)
 
 
-def sparsity_axis(axes: Axes, densities: Sequence[float]) -> None:
-    """Make x the remaining weights, falling to the right, with ticks where there are points."""
+def sparsity_axis(
+    axes: Axes, densities: Sequence[float], at: Sequence[float] | None = None
+) -> None:
+    """Make x the remaining weights, falling to the right, with ticks where there are points.
+
+    Args:
+        axes: the panel.
+        densities: the remaining weights (percent) of the points, descending.
+        at: where ticks may be; None for all of ``densities``.
+    """
     axes.set_xscale("log")
     most, least = densities[0], densities[-1]
     room = max(math.log10(most / least), 0.3)
     axes.set_xlim(most * 10 ** (0.07 * room), least / 10 ** (0.07 * room))
-    labels = {density: _tick_label(density) for density in densities}
+    there = sorted(at or densities)
+    labels = {density: _tick_label(density) for density in there}
     longest = max(len(line) for label in labels.values() for line in label.split("\n"))
-    ticks: list[float] = [least]
-    for density in sorted(densities):
+    ticks: list[float] = there[:1]
+    for density in there:
         if math.log10(density / ticks[-1]) >= (0.022 * longest + 0.01) * room:
             ticks.append(density)
     axes.set_xticks(ticks, [labels[density] for density in ticks])
     axes.set_xticks([], minor=True)
+
+
+def round_densities(densities: Sequence[float]) -> list[float]:
+    """Return the round percentages (1, 2, 5 and so on) from the least to the most of some."""
+    least, most = 0.98 * min(densities), 1.02 * max(densities)
+    powers = range(math.floor(math.log10(least)), math.ceil(math.log10(most)) + 1)
+    rounds = [factor * 10.0**power for power in powers for factor in (1, 2, 5)]
+    return [value for value in rounds if least <= value <= most]
 
 
 def _tick_label(density: float) -> str:

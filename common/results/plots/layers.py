@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,16 +11,20 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from common.results.curves import spread, spread_text
 from common.results.naming import ordered_keys, rows_of, same, show, show_line
-from common.results.plots.layout import (
-    Request,
-    counts_text,
-    finish,
-    make_grid,
-    panel_keys,
+from common.results.plots.axes import place
+from common.results.plots.beside import (
+    add_to_title,
+    all_keys,
+    make_panels,
+    on_our_axes,
+    sentences_beside,
 )
+from common.results.plots.layer_profiles import at_target, reported_profiles, with_densities
+from common.results.plots.layout import Grid, Request, counts_text, finish
 from common.results.plots.style import Look, paired_looks
 from common.results.spec import LayerDensities
 
@@ -30,45 +34,77 @@ _EMPTIED: Mapping[str, Any] = {"color": "black", "ms": 8, "mew": 1.3, "zorder": 
 
 
 def draw_layers(request: Request) -> Figure | None:
-    """Draw a :class:`LayerDensities`, or return None where no run has layer densities."""
+    """Draw a :class:`LayerDensities`, or return None where it has nothing to show."""
     plot = request.plot
     assert isinstance(plot, LayerDensities)
-    runs = request.runs
-    runs = runs[runs["layer_densities"].map(bool).astype(bool)]
-    if plot.sparsity is not None:
-        near = (runs["sparsity"] - plot.sparsity).abs() < 1e-6
-        runs = runs[near | runs["sparsity"].isna()]
-    runs = runs[runs["method"] != "dense"]
-    if not len(runs):
+    runs = with_densities(request.runs, plot)
+    profiles = reported_profiles(request, plot)
+    if not len(runs) and not (request.alone and len(profiles)):
         return None
-    keys = panel_keys(request, runs, (*plot.lines, "sparsity"))
-    if plot.sparsity is None:
+    used = (*plot.lines, "sparsity")
+    grid, keys, theirs = make_panels(request, runs, profiles, used, _PANEL)
+    if plot.sparsity is None and len(runs):
         highest = runs.groupby(keys, dropna=False)["sparsity"].transform("max") if keys else None
         highest = runs["sparsity"].max() if highest is None else highest
         runs = runs[(runs["sparsity"] == highest) | runs["sparsity"].isna()]
-    lines = paired_looks(ordered_keys(request.paper, plot.lines, runs), request.orders(plot.lines))
-    grid = make_grid(request, runs, keys, _PANEL)
-    lowest = _lowest(runs)
+    if grid.reported:
+        names = all_keys(request, plot.lines, profiles)
+    else:
+        names = ordered_keys(request.paper, plot.lines, runs)
+    looks = paired_looks(names, request.orders(plot.lines))
+    shown = {
+        key: look
+        for key, look in looks.items()
+        if len(rows_of(runs, plot.lines, key)) or len(rows_of(profiles, plot.lines, key))
+    }
+    overlay = on_our_axes(request, profiles)
+    lowest = _lowest([*runs["layer_densities"], *profiles["layer_densities"]])
     counts: list[int] = []
     for key, axes in grid.panels.items():
         mine = rows_of(runs, keys, key)
         if plot.show == "pruning_rate":
-            counts += _draw_rates(axes, mine, plot, lines)
+            counts += _draw_rates(axes, mine, plot, shown)
         else:
-            counts += _draw_panel(axes, mine, plot, lines, lowest)
-        title = [axes.get_title(loc="left"), _target(request, mine)]
-        axes.set_title(", ".join(filter(None, title)), loc="left", fontweight="bold")
+            counts += _draw_panel(axes, mine, plot, shown, lowest)
+        if set(keys) <= set(overlay.columns):
+            _draw_reported(axes, at_target(request, rows_of(overlay, keys, key), mine), plot, shown)
+        if grid.reported:
+            add_to_title(axes, _target(request, mine))
+        else:
+            title = [axes.get_title(loc="left"), _target(request, mine)]
+            axes.set_title(", ".join(filter(None, title)), loc="left", fontweight="bold")
+    for key, axes in grid.reported.items():
+        inside = rows_of(profiles, theirs, key)
+        _draw_reported(axes, inside, plot, shown, joined=True)
+        _reported_axis(axes, inside, plot, lowest)
+        add_to_title(axes, _target(request, inside))
+    sentences = [_band_text(plot, counts)] if counts else []
+    sentences += sentences_beside(request, grid)
+    finish(grid, request, _handles(request, grid, runs, overlay, shown), sentences)
+    return grid.figure
+
+
+def _handles(
+    request: Request,
+    grid: Grid,
+    runs: pd.DataFrame,
+    overlay: pd.DataFrame,
+    shown: dict[tuple, Look],
+) -> list[Any]:
+    """Return what the legend explains."""
     handles: list[Any] = [
         Line2D([], [], color=look.colour, marker=look.marker, ls=look.dashes, label=label)
         for label, look in (
-            (show_line(request.paper, value), look) for value, look in lines.items()
+            (show_line(request.paper, value), look) for value, look in shown.items()
         )
     ]
     if any((pd.Series(d.values()) <= 0).any() for d in runs["layer_densities"]):
         label = "layer emptied in some run"
         handles.append(Line2D([], [], color="black", marker="x", ls="none", ms=8, label=label))
-    finish(grid, request, handles, [_band_text(plot, counts)])
-    return grid.figure
+    if grid.reported or len(overlay):
+        style: dict[str, Any] = {"marker": "o", "mfc": "white", "mec": "black", "ls": "none"}
+        handles.append(Line2D([], [], label="reported", **style))
+    return handles
 
 
 def _target(request: Request, runs: pd.DataFrame) -> str:
@@ -127,9 +163,45 @@ def _draw_rates(
     return counts
 
 
-def _lowest(runs: pd.DataFrame) -> float:
+def _draw_reported(
+    axes: Axes,
+    profiles: pd.DataFrame,
+    plot: LayerDensities,
+    lines: dict[tuple, Look],
+    joined: bool = False,
+) -> None:
+    """Draw reported curves as open markers, joined by a line in a panel of their own."""
+    low, _ = axes.get_ylim()
+    for key, look in lines.items():
+        for kept in rows_of(profiles, plot.lines, key)["layer_densities"]:
+            values = np.array(list(kept.values()), dtype=float)
+            heights = 1 - values if plot.show == "pruning_rate" else 100 * values
+            style: dict[str, Any] = {"mfc": "white", "mec": look.colour, "ms": 4.5, "ls": "none"}
+            if joined:
+                style |= {"ls": look.dashes, "color": look.colour, "lw": 1.1}
+            elif plot.show == "kept":
+                heights = np.maximum(heights, low)
+            axes.plot(list(kept), heights, marker=look.marker, gid="reported", zorder=5, **style)
+
+
+def _reported_axis(axes: Axes, profiles: pd.DataFrame, plot: LayerDensities, lowest: float) -> None:
+    """Scale the axes of a reported panel as those of ours."""
+    if plot.show == "pruning_rate":
+        axes.set_ylim(-0.02, 1.02)
+        axes.set_ylabel("pruning rate (fraction removed)")
+    else:
+        _kept_axis(axes, lowest)
+    axes.set_xlabel("layer number, from input to output")
+    last = max(max(kept) for kept in profiles["layer_densities"])
+    axes.set_xlim(0.3, last + 0.7)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))
+    if place(axes).colspan.start:
+        axes.set_ylabel("")
+
+
+def _lowest(profiles: Sequence[Mapping[Any, float]]) -> float:
     """Return half of the smallest positive density: where emptied layers are drawn."""
-    positive = [v for densities in runs["layer_densities"] for v in densities.values() if v > 0]
+    positive = [value for densities in profiles for value in densities.values() if value > 0]
     return min(positive, default=0.01) / 2
 
 
@@ -160,13 +232,18 @@ def _draw_panel(
         emptied = (values <= 0).any(axis=0)
         if emptied.any():
             axes.plot(x[emptied], mean[emptied], "x", gid="emptied", **_EMPTIED)
+    _kept_axis(axes, lowest)
+    _layer_axis(axes, names)
+    return counts
+
+
+def _kept_axis(axes: Axes, lowest: float) -> None:
+    """Make y the percentage kept, on a logarithmic axis that ends a little above 100."""
     axes.set_yscale("log")
     axes.set_ylim(100 * lowest / 1.3, 140)
     axes.set_yticks(*_decades(100 * lowest / 1.3))
     axes.set_yticks([], minor=True)
     axes.set_ylabel("weights kept in the layer (%)")
-    _layer_axis(axes, names)
-    return counts
 
 
 def _decades(low: float) -> tuple[list[float], list[str]]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -20,9 +21,9 @@ from common.results.datasets import dataset_notes
 from common.results.naming import ordered, ordered_keys, show_key
 from common.results.plots.style import new_figure
 from common.results.reported import comparable
-from common.results.spec import PAPER_PROTOCOL, Paper, Plot, Selector
+from common.results.spec import PAPER_PROTOCOL, REPORTED, Paper, Plot, Selector
 
-_NEVER_AVERAGED = ("dataset", "architecture", "method", "variant")
+NEVER_AVERAGED = ("dataset", "architecture", "method", "variant")
 _FREE_FOR_BASELINE = ("method", "variant", "sparsity")
 
 
@@ -33,7 +34,7 @@ class Request:
     Attributes:
         paper: gives order and labels.
         plot: what to draw.
-        protocol: whose runs.
+        protocol: whose runs; :data:`REPORTED` for reported numbers alone.
         frame: the paper's runs of every protocol, so that colours agree between protocols.
         reported: its reported numbers.
     """
@@ -45,9 +46,14 @@ class Request:
     reported: pd.DataFrame
 
     @property
+    def alone(self) -> bool:
+        """Return whether reported numbers are drawn alone."""
+        return self.protocol == REPORTED
+
+    @cached_property
     def runs(self) -> pd.DataFrame:
         """Return the finished runs the plot is made of."""
-        chosen = self._chosen(self.plot.where)
+        chosen = self._mine
         return chosen[(chosen["protocol"] == self.protocol) & (chosen["status"] == "finished")]
 
     def baseline(self, method: str | None) -> pd.DataFrame:
@@ -58,8 +64,13 @@ class Request:
 
     def values(self, column: str, leave_out: str | None = None) -> list[Any]:
         """Return all values of a column in any protocol, in the paper's order."""
-        chosen = self._chosen(self.plot.where)
+        chosen = self._mine
         return ordered(self.paper, column, chosen.loc[chosen["method"] != leave_out, column])
+
+    def keys(self, columns: Sequence[str], leave_out: str | None = None) -> list[tuple]:
+        """Return all value tuples of some columns in any protocol, in the paper's order."""
+        chosen = self._mine
+        return ordered_keys(self.paper, columns, chosen[chosen["method"] != leave_out])
 
     def orders(self, columns: Sequence[str]) -> list[Sequence[Any]]:
         """Return the paper's order of the values of every column."""
@@ -97,6 +108,11 @@ class Request:
         rows = chosen[chosen["experiment"].isin(self.plot.experiments)]
         return rows[rows["dataset"].isin(comparable(self.runs)["dataset"])]
 
+    @cached_property
+    def _mine(self) -> pd.DataFrame:
+        """Return the plot's runs of every protocol."""
+        return self._chosen(self.plot.where)
+
     def _chosen(self, where: Selector) -> pd.DataFrame:
         """Return the runs of the plot's experiments that match."""
         chosen = select(self.frame, where, f"plot {self.plot.name!r} of {self.paper.name!r}")
@@ -110,18 +126,34 @@ def panel_keys(request: Request, runs: pd.DataFrame, used: Sequence[str]) -> lis
     keys = list(request.plot.panels)
     taken = {*keys, *used}
     return keys + [
-        name for name in _NEVER_AVERAGED if name not in taken and runs[name].nunique() > 1
+        name for name in NEVER_AVERAGED if name not in taken and runs[name].nunique() > 1
     ]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """A figure with one panel for each key that has runs."""
+    """A figure with one panel for each key that has runs.
+
+    Attributes:
+        figure: the figure.
+        panels: our panels by their key.
+        rows: how many rows of panels there are.
+        panel_height: of one row in inches.
+        reported: the panels of reported numbers, by keys of their own.
+        pairs: key of a reported panel -> key of that panel of ours it stands beside.
+    """
 
     figure: Figure
     panels: dict[tuple, Axes]
     rows: int
     panel_height: float
+    reported: dict[tuple, Axes] = field(default_factory=dict)
+    pairs: Mapping[tuple, tuple] = field(default_factory=dict)
+
+    @property
+    def all_axes(self) -> list[Axes]:
+        """Return the axes of all panels."""
+        return [*self.panels.values(), *self.reported.values()]
 
 
 def make_grid(
@@ -165,7 +197,8 @@ def finish(grid: Grid, request: Request, handles: Sequence[Any], sentences: Sequ
     title = textwrap.fill(request.plot.title, int(width * 10))
     protocol = f"Protocol: {request.protocol}"
     protocol += "" if request.protocol == PAPER_PROTOCOL else " (not the paper's)"
-    text = ". ".join([protocol, *sentences, *dataset_notes(request.runs)]) + "."
+    first = [] if request.alone else [protocol]
+    text = ". ".join([*first, *sentences, *dataset_notes(request.runs)]) + "."
     caption = textwrap.fill(text, int(width * 16.5))
     above = 0.1 + 0.2 * (title.count("\n") + 1) + 0.15 * (caption.count("\n") + 1)
     below = 0.08

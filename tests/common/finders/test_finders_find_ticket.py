@@ -404,6 +404,7 @@ def test_the_core_s_finders():
         "random_ticket",
         "magnitude",
         "hybrid",
+        "imp",
         "snip",
         "grasp",
         "synflow",

@@ -9,6 +9,7 @@ from common.finders import FINDERS, FindInputs, Trained, layer_budget
 from common.models import build_model, prunable_parameters
 from common.randomness import generator
 from common.tickets import kept_count
+from common.training import Moment
 
 
 def state(seed):
@@ -28,7 +29,7 @@ def find(name, *, trained=True, **options):
     (stage,) = finder.stages(parsed)
     model = build_model("resnet8", num_classes=4, width=4)
     model.load_state_dict(INITIAL)
-    kept = {epoch: {1: AT_1, 2: AT_2}[epoch] for epoch in (stage.training or NO_NEED).keep_epochs}
+    kept = {m: {1: AT_1, 2: AT_2}[m.number] for m in (stage.training or NO_NEED).keep_at}
     inputs = FindInputs(
         model=model,
         data=None,
@@ -42,7 +43,7 @@ def find(name, *, trained=True, **options):
 class NO_NEED:  # noqa: N801
     """Stands for a stage without training."""
 
-    keep_epochs = ()
+    keep_at = ()
 
 
 PRETRAIN = {"epochs": 3}
@@ -137,10 +138,10 @@ def run(stage, options, final):
 @pytest.mark.parametrize("name", ["magnitude", "hybrid"])
 def test_only_weight_rewinding_asks_for_a_copy(name):
     need, _ = find(name, pretrain=PRETRAIN, rewinding="weights", rewind_epoch=2)
-    assert need.keep_epochs == (2,)
+    assert need.keep_at == (Moment("epoch", 2),)
     assert need.recipe.epochs == 3
     need, _ = find(name, pretrain=PRETRAIN, rewinding="learning_rate")
-    assert need.keep_epochs == ()
+    assert need.keep_at == ()
 
 
 @pytest.mark.parametrize("name", ["magnitude", "hybrid"])

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from common.errors import UserError
-from common.masks import EdgePopupMask, Noise, attach, detach, final_network
+from common.masks import EdgePopupMask, Noise, attach, detach, viewed
 from common.models import build_model, prunable_parameters
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -91,21 +91,21 @@ def test_the_found_network_is_the_weights_times_the_selected(masked, network, na
         weight.data.mul_(masks[key].latent.detach() >= 0)
     images = torch.randn(4, 1, 16, 16)
     model.eval()
-    with torch.no_grad(), final_network(masks):
+    with torch.no_grad(), viewed(masks, "found"):
         for key, weight in prunable_parameters(plain).items():
             found = model.get_submodule(key.removesuffix(".weight")).weight
             assert torch.equal(found, weight)
             if weight.shape[1] > 1:  # one channel lies the same in either layout
                 assert found.stride() == weight.stride()
         torch.testing.assert_close(model(images), plain(images))
-    assert not any(mask.final for mask in masks.values())
+    assert not any(mask.view != "searched" for mask in masks.values())
 
 
 def test_the_search_s_network_comes_back_when_the_evaluation_breaks(masked):
     _, masks, _ = masked("fc")
-    with pytest.raises(KeyboardInterrupt), final_network(masks):
+    with pytest.raises(KeyboardInterrupt), viewed(masks, "found"):
         raise KeyboardInterrupt
-    assert not any(mask.final for mask in masks.values())
+    assert not any(mask.view != "searched" for mask in masks.values())
 
 
 def test_excluded_weights_stay_plain_and_frozen(masked):
@@ -149,7 +149,7 @@ def test_edge_popup_on_a_network(network):
         model,
         lambda _, w: EdgePopupMask(w, torch.randn(w.shape, generator=draw), sparsity=0.5),
     )
-    with final_network(masks):
+    with viewed(masks, "found"):
         for name, mask in masks.items():
             weight = model.get_submodule(name.removesuffix(".weight")).weight
             size = weight.numel()

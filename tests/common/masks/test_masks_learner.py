@@ -106,8 +106,8 @@ def test_validation_and_test_leave_the_learner_alone(learner, few_digits):
     follow(one, changed(epochs=1))
     one.model.train()
     before = learned(one)
-    for final in (True, False):
-        one.measure(few_digits.test, "test", 0, final=final)
+    for view in ("found", "searched"):
+        one.measure(few_digits.test, "test", 0, view=view)
     one.evaluate(0)
     assert same(learned(one), before)
     assert one.model.training
@@ -116,12 +116,12 @@ def test_validation_and_test_leave_the_learner_alone(learner, few_digits):
 def test_sampled_accuracies_follow_from_purpose_and_indices(learner, few_digits):
     one = learner()
     values = {
-        key: one.measure(few_digits.test, *key, final=False)[0]
+        key: one.measure(few_digits.test, *key, view="searched")[0]
         for key in (("test", 0), ("test", 1), ("validation", 0))
     }
     assert len(set(values.values())) == 3
-    assert one.measure(few_digits.test, "test", 0, final=False)[0] == values["test", 0]
-    final = {one.measure(few_digits.test, "test", i, final=True) for i in range(3)}
+    assert one.measure(few_digits.test, "test", 0, view="searched")[0] == values["test", 0]
+    final = {one.measure(few_digits.test, "test", i, view="found") for i in range(3)}
     assert len(final) == 1, "nothing is random about the found network"
 
 
@@ -130,7 +130,7 @@ def test_every_batch_of_an_evaluation_sees_masks_of_its_own(learner, few_digits)
     asked = []
     draw = one.noise.draw
     one.noise.draw = lambda *key: (asked.append(key), draw(*key))[1]
-    one.measure(few_digits.test, "test", 7, final=False)
+    one.measure(few_digits.test, "test", 7, view="searched")
     assert asked == [("test", 7, 0), ("test", 7, 1)], "60 images in batches of 40"
 
 
@@ -313,7 +313,7 @@ def test_the_found_network_can_be_what_is_validated(learner, few_digits):
         one = learner(search=changed(validate_as=kind))
         history = follow(one, changed(epochs=1, validate_as=kind))
         losses[kind] = history[-1]["validation_loss"]
-        final, _ = one.measure(few_digits.validation, "validation", 0, final=True)
+        final, _ = one.measure(few_digits.validation, "validation", 0, view="found")
         assert (losses[kind] == final) is (kind == "final")
     assert losses["final"] != losses["searched"]
 

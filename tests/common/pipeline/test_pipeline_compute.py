@@ -12,6 +12,7 @@ from common.pipeline import Methods, compute, compute_phase, is_done, phase_path
 from common.pipeline.context import initial_model, prepare_dataset, training_data
 from common.tickets import Ticket
 from common.tracking import MetricsLog, read_metrics
+from common.training import Moment
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -111,7 +112,7 @@ def test_weight_rewinding_starts_from_the_kept_copy(plan, context):
     compute_all(run, context)
     pretrain = phase_paths(run.phases[0], context)
     ticket = Ticket.load(phase_paths(run.ticket, context).ticket)
-    assert same(ticket.weights, load_file(pretrain.kept(1)))
+    assert same(ticket.weights, load_file(pretrain.kept("epoch", 1)))
     assert not same(ticket.weights, load_file(pretrain.final))
     final = load_file(pretrain.final)
     name = "classifier.weight"
@@ -125,7 +126,7 @@ def test_learning_rate_rewinding_starts_from_the_final_weights(plan, context):
     pretrain = phase_paths(run.phases[0], context)
     ticket = Ticket.load(phase_paths(run.ticket, context).ticket)
     assert same(ticket.weights, load_file(pretrain.final))
-    assert not pretrain.kept(1).exists()
+    assert not pretrain.kept("epoch", 1).exists()
 
 
 def test_rewinding_to_initialisation_starts_from_the_first_weights(plan, context):
@@ -158,7 +159,7 @@ def test_a_copy_that_is_missing_is_made_by_training_again(plan, context, trainin
     assert is_done(first.phases[0], context) and not is_done(pretrain, context)
     final = load_file(paths.final)
     assert compute_phase(pretrain, context)
-    assert paths.kept(1).exists() and is_done(pretrain, context)
+    assert paths.kept("epoch", 1).exists() and is_done(pretrain, context)
     assert same(load_file(paths.final), final), "the same bits as the first time"
     assert [row["epoch"] for row in read_metrics(paths.metrics)] == [0, 1, 2]
     assert len(trainings) == 3
@@ -180,8 +181,8 @@ def test_a_copy_that_lies_behind_a_checkpoint_restarts_the_training(plan, contex
             compute_phase(plain, context)
     paths = phase_paths(plain, context)
     assert len(read_metrics(paths.metrics)) == 2
-    assert compute_phase(replace(plain, keep_epochs=(0,)), context)
-    assert paths.kept(0).exists()
+    assert compute_phase(replace(plain, keep_at=(Moment("epoch", 0),)), context)
+    assert paths.kept("epoch", 0).exists()
     assert [row["epoch"] for row in read_metrics(paths.metrics)] == [0, 1, 2]
 
 

@@ -4,6 +4,7 @@ import pytest
 
 from common.config import config_hash
 from common.pipeline import Methods, distinct_phases, plan_run
+from common.training import Moment
 
 DATASET = "0" * 64
 PRETRAIN = {"epochs": 3, "batch_size": 100}
@@ -41,7 +42,7 @@ def test_a_run_is_a_chain_of_phases(plan):
     assert (pretrain.inputs, find.inputs) == ((), (pretrain,))
     assert (transform.inputs, train.inputs) == ((find,), (transform,))
     assert (run.ticket, run.train) == (transform, train)
-    assert pretrain.keep_epochs == (1,)
+    assert pretrain.keep_at == (Moment("epoch", 1),)
     assert len(set(identities(run))) == 4
     assert all(len(identity) == 64 for identity in identities(run))
 
@@ -103,7 +104,7 @@ def test_a_default_written_out_is_the_same_phase(plan):
 
 def test_the_copies_that_are_kept_do_not_change_the_identity(plan):
     weights, rate = plan(), plan(find=REWINDING)
-    assert weights.phases[0].keep_epochs != rate.phases[0].keep_epochs
+    assert weights.phases[0].keep_at != rate.phases[0].keep_at
     assert weights.phases[0].identity == rate.phases[0].identity
     assert weights.phases[1].identity != rate.phases[1].identity
 
@@ -133,7 +134,9 @@ def test_distinct_phases_are_computed_once_and_after_their_inputs(plan):
     for identity, phase in phases.items():
         assert phase.identity == identity
         assert all(order.index(x.identity) < order.index(identity) for x in phase.inputs)
-    assert phases[order[0]].keep_epochs == (0, 1), "the copies that any of the runs needs"
+    assert phases[order[0]].keep_at == (Moment("epoch", 0), Moment("epoch", 1)), (
+        "the copies that any of the runs needs"
+    )
 
 
 def test_seeds_share_nothing(plan):

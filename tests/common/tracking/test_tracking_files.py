@@ -48,7 +48,11 @@ def test_a_record_is_named_by_hash_and_seed(workspace, tmp_path):
 def test_no_two_files_of_a_phase_or_run_have_the_same_name(workspace):
     phase = workspace.phase("find", HASH)
     names = ("description", "lock", "metrics", "ticket", "final", "result", "done")
-    files = [getattr(phase, name) for name in names] + [phase.kept(0), phase.kept(10)]
+    files = [getattr(phase, name) for name in names] + [
+        phase.kept("epoch", 0),
+        phase.kept("epoch", 10),
+        phase.kept("step", 10),
+    ]
     assert len(set(files)) == len(files)
     run = workspace.run("aslp", "x", HASH, 0)
     names = ("config", "phases", "environment", "metrics", "ticket", "checkpoint", "done")
@@ -57,7 +61,7 @@ def test_no_two_files_of_a_phase_or_run_have_the_same_name(workspace):
 
 def test_kept_copies_sort_by_epoch(tmp_path):
     paths = PhasePaths(tmp_path)
-    names = [paths.kept(epoch).name for epoch in (2, 10, 100)]
+    names = [paths.kept("epoch", epoch).name for epoch in (2, 10, 100)]
     assert names == sorted(names)
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from common.config import TrainConfig
 from common.data import Batches, Normalization, Split
 from common.errors import RunFailedError
-from common.training import TrainHooks, cpu_state, evaluate, summarise, train
+from common.training import Moment, TrainHooks, cpu_state, evaluate, summarise, train
 from common.training.optimizer import MaskKeeper, build_optimizer
 from common.training.step import EagerStep, GraphedStep, Meters
 
@@ -160,8 +160,8 @@ def test_hooks_hear_every_step_and_epoch_once(toy_model, toy_data):
     hooks = TrainHooks(
         on_step=images.append,
         on_epoch=lambda row: epochs.append((row["epoch"], row["lr"])),
-        keep=lambda epoch, state: kept.append(epoch),
-        keep_epochs=(0, 2),
+        keep=lambda moment, state: kept.append(moment.number),
+        keep_at=(Moment("epoch", 0), Moment("epoch", 2)),
     )
     run(toy_model(), toy_data(), hooks=hooks)
     assert images == [20, 20, 20, 20, 10] * 3
@@ -171,13 +171,13 @@ def test_hooks_hear_every_step_and_epoch_once(toy_model, toy_data):
 
 def test_a_kept_copy_is_the_state_after_that_epoch(toy_model, toy_data):
     copies = {}
-    hooks = TrainHooks(keep=copies.__setitem__, keep_epochs=(1,))
+    hooks = TrainHooks(keep=copies.__setitem__, keep_at=(Moment("epoch", 1),))
     whole, short = toy_model(), toy_model()
     recipe = TrainConfig(epochs=4, batch_size=20, schedule="constant", lr=0.05)
     run(whole, toy_data(), recipe, hooks=hooks)
     run(short, toy_data(), recipe.model_copy(update={"epochs": 2}))
-    assert same(copies[1], cpu_state(short))
-    assert not same(copies[1], cpu_state(whole))
+    assert same(copies[Moment("epoch", 1)], cpu_state(short))
+    assert not same(copies[Moment("epoch", 1)], cpu_state(whole))
 
 
 # What it depends on

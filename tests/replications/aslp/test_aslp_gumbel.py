@@ -7,7 +7,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from common.masks import Noise, attach, final_network
+from common.masks import Noise, attach, viewed
 from common.models import build_model
 from replications.aslp.gumbel import GumbelMask, literal_gumbel, straight_through_gumbel
 
@@ -257,7 +257,7 @@ def test_at_the_start_two_forward_passes_of_a_batch_differ(conv4):
 def test_at_the_start_the_pruned_network_keeps_everything(conv4):
     _, masks, _ = conv4
     assert all(bool(mask.selected().all()) for mask in masks.values())
-    with final_network(masks):
+    with viewed(masks, "found"):
         for name, mask in masks.items():
             weight = conv4[0].get_submodule(name.removesuffix(".weight")).parametrizations.weight
             assert torch.equal(mask(weight.original), weight.original)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from common.config import TrainConfig
 from common.data import Batches
-from common.masks import MaskLearner, Noise, RescaleTraining, SearchConfig, attach, final_network
+from common.masks import MaskLearner, Noise, RescaleTraining, SearchConfig, attach, viewed
 from common.models import build_model
 from common.randomness import generator
 from common.training import TrainData, build_optimizer
@@ -23,7 +23,7 @@ def test_pruning_by_hand():
     mask = GumbelMask(torch.ones(5), rescale=SmartRescale())
     mask.latent.data = torch.tensor([-0.1, 0.0, 0.2, -3.0, 5.0])
     mask.rescale.factor_parameter.data.fill_(1.3)
-    mask.final = True
+    mask.view = "found"
     assert mask(torch.ones(5)).tolist() == pytest.approx([0.0, 1.3, 1.3, 0.0, 1.3])
     assert 1 - float(mask.selected().float().mean()) == pytest.approx(0.4)
 
@@ -192,5 +192,5 @@ def test_the_learned_factor_is_in_the_found_network(data):
     for mask in one.masks.values():
         mask.rescale.factor_parameter.data.fill_(0.5)
     first = one.model.features.fc1
-    with final_network(one.masks):
+    with viewed(one.masks, "found"):
         assert torch.equal(first.weight, 0.5 * first.parametrizations.weight.original)

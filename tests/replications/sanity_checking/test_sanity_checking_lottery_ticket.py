@@ -16,7 +16,7 @@ LT = METHODS.finders["lt"]
 def prune(model, final, sparsity):
     options = LT.options.model_validate({"sparsity": sparsity, "pretrain": {"epochs": 2}})
     (stage,) = LT.stages(options)
-    assert stage.training.keep_epochs == ()
+    assert stage.training.keep_at == ()
     return stage.find(FindInputs(model, None, options, generator, Trained(final)))
 
 

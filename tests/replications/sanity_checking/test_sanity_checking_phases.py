@@ -5,6 +5,7 @@ import pytest
 from common.config import TrainConfig
 from common.pipeline import plan_run
 from common.pipeline.phase import distinct_phases
+from common.training import Moment
 from common.training.schedule import learning_rate, milestones
 from replications.sanity_checking.methods import METHODS
 
@@ -49,7 +50,7 @@ def test_the_shared_pretraining_keeps_the_copy_that_weight_rewinding_needs(paper
     plans = [plan(config) for config in partial_runs(paper, dataset, model, FULL_DATA)]
     for order in (plans, plans[::-1]):
         (phase,) = dense_trainings(order).values()
-        assert phase.keep_epochs == (40,)
+        assert phase.keep_at == (Moment("epoch", 40),)
 
 
 @pytest.mark.parametrize(("dataset", "model"), CELLS)
