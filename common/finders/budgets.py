@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Literal
 
 import numpy as np
@@ -74,7 +74,7 @@ def smart_ratio(
     shapes: Mapping[str, tuple[int, ...]],
     sparsity: float,
     *,
-    allocation: Literal["su", "rep"] = "su",
+    allocation: Literal["su", "rep", "rare_gems"] = "su",
     family: Literal["vgg", "resnet"] = "resnet",
     profile: Profile = "smart",
     length: int | None = None,
@@ -91,8 +91,9 @@ def smart_ratio(
     Args:
         shapes: shape of every prunable tensor in registration order, the classifier last.
         sparsity: fraction removed, over all layers together.
-        allocation: ``"su"``, the paper's own code (float32 ratios), or ``"rep"``, the
-            reproducibility-challenge replication's (float64; its normaliser counts the classifier).
+        allocation: ``"su"``, the paper's own code (float32 ratios); ``"rep"``, the
+            reproducibility-challenge replication's (float64; its normaliser counts the classifier);
+            or ``"rare_gems"``, that of Rare Gems (float64; Sreenivasan et al., arXiv:2202.12002).
         family: ``"vgg"`` divides by ``l^2``.
         profile: the ablation's other shapes: ``linear`` L-l+1, ``cubic`` (L-l+1)^3, ``ascend``
             l^2+l, ``uniform`` the same density for every layer but the classifier.
@@ -105,7 +106,7 @@ def smart_ratio(
     Raises:
         UserError: an unknown option value, or a density too low to pay for the classifier.
     """
-    _one_of("allocation", allocation, ("su", "rep"))
+    _one_of("allocation", allocation, ("su", "rep", "rare_gems"))
     _one_of("family", family, ("vgg", "resnet"))
     _one_of("profile", profile, ("smart", "linear", "cubic", "ascend", "uniform"))
     names = list(shapes)
@@ -114,8 +115,7 @@ def smart_ratio(
         raise UserError("smart_ratio: needs a classifier and at least one layer before it")
     span = length if length is not None else len(sizes)
     ratios = _profile(len(sizes), span, family, profile, vgg_division)
-    allocate = _allocate_su if allocation == "su" else _allocate_rep
-    kept = allocate(sizes, ratios, sparsity, classifier_density, profile)
+    kept = _ALLOCATIONS[allocation](sizes, ratios, sparsity, classifier_density, profile)
     return dict(zip(names, kept, strict=True))
 
 
@@ -195,6 +195,34 @@ def _allocate_rep(
     return [int(r * n) for r, n in zip(density, sizes)]
 
 
+def _allocate_rare_gems(
+    sizes: list[int], ratios: list[float], sparsity: float, classifier: float, profile: str
+) -> list[int]:
+    _goal(sizes, sparsity, classifier)
+    goal = (1 - sparsity) * sum(sizes) - classifier * sizes[-1]
+    factor = goal / sum(w * n for w, n in zip(ratios[:-1], sizes[:-1], strict=True))
+    density = [factor * w for w in ratios[:-1]]
+    surplus = 0
+    for index, size in enumerate(sizes[:-1]):
+        if density[index] >= 1:
+            surplus += int((density[index] - 1) * size)
+            density[index] = 1.0
+        else:
+            room = int((1 - density[index]) * size)
+            if room >= surplus:
+                density[index] += surplus / size
+                surplus = 0
+            else:
+                surplus -= room
+                density[index] = 1.0
+        if surplus == 0:
+            break
+    return [min(n, int(r * n)) for r, n in zip([*density, classifier], sizes, strict=True)]
+
+
+_ALLOCATIONS = {"su": _allocate_su, "rep": _allocate_rep, "rare_gems": _allocate_rare_gems}
+
+
 def _one_of(option: str, value: object, allowed: tuple[str, ...]) -> None:
     if value not in allowed:
         raise unknown_name(option, value, allowed)
@@ -207,13 +235,21 @@ BUDGETS: dict[str, Callable[..., Budget]] = {
 }
 
 
-def layer_budget(name: str, model: nn.Module, *, sparsity: float, **options: Any) -> Budget:
+def layer_budget(
+    name: str,
+    model: nn.Module,
+    *,
+    sparsity: float,
+    exclude: Collection[str] = (),
+    **options: Any,
+) -> Budget:
     """Return how many weights every prunable tensor of ``model`` keeps.
 
     Args:
         name: ``uniform``, ``erk`` or ``smart_ratio``.
         model: any plain module; conv and linear weights count.
         sparsity: fraction removed, over all layers together.
+        exclude: names of weights that do not count.
         options: options of that budget.
 
     Raises:
@@ -231,5 +267,6 @@ def layer_budget(name: str, model: nn.Module, *, sparsity: float, **options: Any
             hint = f"; did you mean {guess!r}?" if guess else ""
             known = ", ".join(allowed) or "none"
             raise UserError(f"layer budget {name}: unknown option {option!r}{hint} ({known})")
-    shapes = {key: tuple(value.shape) for key, value in prunable_parameters(model).items()}
+    counted = prunable_parameters(model, exclude=exclude)
+    shapes = {key: tuple(value.shape) for key, value in counted.items()}
     return function(shapes, sparsity, **options)

@@ -1,17 +1,26 @@
-"""Edge-popup as a finder: learned scores, the largest of every layer are kept."""
+"""Edge-popup as a finder: learned scores, the largest of every layer or of the network are kept."""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable, Mapping
+from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor
 
-from common.config.schema import Fraction, Schedule
+from common.config.schema import LATER, Fraction, Schedule, refuse
 from common.finders.base import Finder, FindInputs, Found, one_shot
-from common.finders.learned import MaskSearch, search_masks
-from common.masks import EdgePopupMask, LearnedMask, LearnedMaskOptions, SearchConfig
+from common.finders.learned import MaskSearch, left_dense, search_masks
+from common.masks import (
+    EdgePopupMask,
+    GlobalEdgePopupMask,
+    GlobalEdgePopupRule,
+    LearnedMask,
+    LearnedMaskOptions,
+    SearchConfig,
+    SearchRule,
+)
 from common.masks.edge_popup import Rule
 
 
@@ -27,7 +36,7 @@ class EdgePopupSearch(SearchConfig):
 
 
 class EdgePopupOptions(LearnedMaskOptions):
-    """Edge-popup (Ramanujan et al. 2020) with one sparsity for every layer."""
+    """Edge-popup (Ramanujan et al. 2020), by layers; or over the whole network (Rare Gems)."""
 
     name: Literal["edge_popup"] = "edge_popup"
     sparsity: Fraction
@@ -38,6 +47,44 @@ class EdgePopupOptions(LearnedMaskOptions):
     score_init: Literal["kaiming_uniform", "kaiming_normal"] = Field(
         "kaiming_uniform", description="kaiming_uniform: U(-1/sqrt(fan_in), 1/sqrt(fan_in))"
     )
+    scope: Annotated[Literal["layer", "global"], LATER] = Field(
+        "layer", description="global: one threshold over all layers"
+    )
+    gradual: Annotated[bool, LATER] = Field(
+        False, description="raise the sparsity step by step; needs scope 'global'"
+    )
+    prune_period: Annotated[int | None, LATER] = Field(
+        None, gt=0, description="gradual: epochs between two steps"
+    )
+    regularization: Annotated[Literal["L2"] | None, LATER] = None
+    penalty: Annotated[float, LATER] = Field(
+        0.0, ge=0.0, alias="lambda", description="of L2, on the sum over all scores"
+    )
+    invert: Annotated[bool, LATER] = Field(
+        False, description="sanity check: keep the lowest scores"
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> EdgePopupOptions:
+        if self.gradual != (self.prune_period is not None):
+            raise refuse("gradual and prune_period belong together")
+        if self.gradual and self.scope == "layer":
+            raise refuse("gradual needs scope 'global'")
+        if self.prune_period is not None and self.prune_period >= self.search.epochs:
+            raise refuse(
+                f"prune_period must be below search.epochs ({self.search.epochs}), found "
+                f"{self.prune_period}"
+            )
+        if (self.regularization is None) != (self.penalty == 0.0):
+            raise refuse("regularization and lambda belong together")
+        if self.scope == "global" and "rule" in self.model_fields_set:
+            raise refuse("rule has no effect where scope is 'global'")
+        return self
+
+    def recipe(self) -> EdgePopupSearch:
+        """Return the recipe with the L2 penalty as what it is: weight decay on the scores."""
+        decay = self.search.weight_decay + 2 * self.penalty
+        return self.search.model_copy(update={"weight_decay": decay})
 
 
 def first_scores(
@@ -52,15 +99,25 @@ def first_scores(
 
 
 def find_edge_popup(inputs: FindInputs) -> Found:
-    """Learn scores over frozen weights; the final network keeps the largest of every layer."""
+    """Learn scores over frozen weights; the final network keeps the largest of them."""
     options: EdgePopupOptions = inputs.options
     draw = inputs.generator("scores")
 
     def make(name: str, weight: Tensor) -> LearnedMask:
         scores = first_scores(weight, options.score_init, draw)
-        return EdgePopupMask(weight, scores, options.sparsity, options.rule)
+        if options.scope == "global":
+            return GlobalEdgePopupMask(weight, scores, invert=options.invert)
+        return EdgePopupMask(weight, scores, options.sparsity, options.rule, invert=options.invert)
 
-    return search_masks(inputs, MaskSearch(options.search, make, options.exclude))
+    def rule(masks: Mapping[str, LearnedMask], _: Callable[[str], None]) -> SearchRule:
+        if options.scope == "layer":
+            return SearchRule(masks)
+        return GlobalEdgePopupRule(
+            masks, options.sparsity, epochs=options.search.epochs, period=options.prune_period
+        )
+
+    exclude = left_dense(options, inputs.model)
+    return search_masks(inputs, MaskSearch(options.recipe(), make, exclude, rule=rule))
 
 
 EDGE_POPUP: Finder = one_shot(EdgePopupOptions, find_edge_popup)

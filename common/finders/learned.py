@@ -22,6 +22,7 @@ from common.masks import (
     RescaleTraining,
     SearchConfig,
     SearchRule,
+    View,
     attach,
     best_epoch,
     detach,
@@ -55,8 +56,10 @@ class MaskSearch:
         make: makes the mask of a weight.
         exclude: weights that get none.
         rescale: how parameters of the rescaling learn; None where there are none.
-        rule: makes the rule from the masks; None: only gradient steps change them.
+        rule: makes the rule from the masks and from a function that saves the present ticket under
+            a name; None: only gradient steps change the masks.
         samples: sampled topologies whose test accuracies are averaged; 0 where nothing is random.
+        sampled_view: the network that is random.
         result: whether the method's own number is that of the found network or of the samples.
     """
 
@@ -64,8 +67,9 @@ class MaskSearch:
     make: MakeMask
     exclude: Sequence[str] = ()
     rescale: RescaleTraining | None = None
-    rule: Callable[[Mapping[str, LearnedMask]], SearchRule] | None = None
+    rule: Callable[[Mapping[str, LearnedMask], Callable[[str], None]], SearchRule] | None = None
     samples: int = 0
+    sampled_view: View = "searched"
     result: Literal["final", "sampled"] = "final"
 
 
@@ -96,13 +100,18 @@ def search_masks(inputs: FindInputs, plan: MaskSearch) -> Found:
         )
     model = copy.deepcopy(inputs.model)
     masks = attach(model, plan.make, plan.exclude)
+
+    def save(name: str) -> None:
+        learner.noise.draw("ticket")
+        workshop.save_ticket(name, _ticket(*copy.deepcopy((model, masks))))
+
     learner = MaskLearner(
         model,
         masks,
         data,
         search,
         rescale=plan.rescale,
-        rule=None if plan.rule is None else plan.rule(masks),
+        rule=None if plan.rule is None else plan.rule(masks, save),
         seed=workshop.seed,
         device=workshop.device,
         precision=workshop.precision,
@@ -114,6 +123,7 @@ def search_masks(inputs: FindInputs, plan: MaskSearch) -> Found:
     if history:
         learner.select()
     metrics = _measure(learner, plan, data, history) | learner.rule.metrics()
+    learner.noise.draw("ticket")
     return Found(_ticket(model, masks), metrics, _curves(before, history))
 
 
@@ -122,7 +132,7 @@ def _measure(
 ) -> dict[str, float | None]:
     _, final = learner.measure(data.test, "test", view="found")
     sampled = [
-        learner.measure(data.test, "test", number, view="searched")[1]
+        learner.measure(data.test, "test", number, view=plan.sampled_view)[1]
         for number in range(plan.samples)
     ]
     seen = observe(learner.masks)

@@ -1,7 +1,14 @@
 """Learned masks: parametrizations on any plain model, and the learner that trains them."""
 
 from common.masks.base import LearnedMask, MakeMask, Rescale, View, attach, detach, viewed
-from common.masks.edge_popup import EdgePopupMask, edge_popup_removed, kth_smallest
+from common.masks.edge_popup import (
+    EdgePopupMask,
+    GlobalEdgePopupMask,
+    GlobalEdgePopupRule,
+    edge_popup_removed,
+    gradual_fraction,
+    kth_smallest,
+)
 from common.masks.learner import MaskLearner, RescaleTraining, best_epoch
 from common.masks.noise import Noise
 from common.masks.observe import EDGES, observe
@@ -12,6 +19,8 @@ from common.masks.sampled import SampledMask
 __all__ = [
     "EDGES",
     "EdgePopupMask",
+    "GlobalEdgePopupMask",
+    "GlobalEdgePopupRule",
     "LearnedMask",
     "LearnedMaskOptions",
     "MakeMask",
@@ -27,6 +36,7 @@ __all__ = [
     "best_epoch",
     "detach",
     "edge_popup_removed",
+    "gradual_fraction",
     "kth_smallest",
     "observe",
     "viewed",

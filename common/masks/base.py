@@ -34,18 +34,20 @@ class Rescale(nn.Module):
 
 
 class LearnedMask(nn.Module, ABC):
-    """The mask of one weight, computed from a latent of the weight's shape.
+    """The mask of one weight, computed from a latent of the weight's shape or from one number.
 
     A subclass says how: ``mask`` for the search, ``selected`` for the network that is found, and
     ``probability`` where the mask is random. Where the search has yet another binary network on its
     way to the found one, ``rounded`` is its mask.
 
     Args:
-        weight: the weight under the mask; the latent takes its shape, dtype, device and layout.
-        latent: its first value, of the weight's shape.
+        weight: the weight under the mask; the latent takes its dtype and device, and its layout.
+        latent: its first value, of the weight's shape, or one number for the whole weight.
         rescale: how the masked weight is scaled.
 
     Attributes:
+        shape, strides: those of the weight.
+        size: how many weights there are.
         noise: uniform numbers in [0, 1) in the weight's shape and layout, drawn by whoever drives
             the search before each forward pass; None where the mask is not random.
         view: which network a forward pass computes: that of the search, its rounded form, or the
@@ -60,8 +62,12 @@ class LearnedMask(nn.Module, ABC):
 
     def __init__(self, weight: Tensor, latent: Tensor, rescale: Rescale | None = None) -> None:
         super().__init__()
-        # One layout for weight, latent and noise keeps every product one pass over memory.
-        self.latent = nn.Parameter(torch.empty_like(weight).copy_(latent))
+        self.shape, self.strides, self.size = weight.shape, weight.stride(), weight.numel()
+        if latent.dim() == 0:
+            self.latent = nn.Parameter(latent.to(weight))
+        else:
+            # One layout for weight, latent and noise keeps every product one pass over memory.
+            self.latent = nn.Parameter(torch.empty_like(weight).copy_(latent))
         self.rescale = rescale if rescale is not None else Rescale()
         self.noise: Tensor | None = None
         self.view: View = "searched"

@@ -144,6 +144,7 @@ class MaskLearner:
 
     def step(self, epoch: int, number: int, images: Tensor, labels: Tensor) -> None:
         """Learn from a batch, every pass under masks of its own."""
+        self.rule.before_step(epoch, number)
         for index, one in enumerate(self._passes):
             for other in self._passes:
                 for parameter in other.parameters:

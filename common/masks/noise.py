@@ -26,18 +26,15 @@ class Noise:
     def __init__(self, masks: Iterable[LearnedMask], seed: int) -> None:
         self._seed = seed
         self._masks = [mask for mask in masks if mask.is_random]
-        total = sum(mask.latent.numel() for mask in self._masks)
+        total = sum(mask.size for mask in self._masks)
         device = self._masks[0].latent.device if self._masks else torch.device("cpu")
         self._flat = torch.empty(total, device=device)
         self._generator = torch.Generator(device) if device.type != "cpu" else None
         start = 0
         for mask in self._masks:
-            latent = mask.latent
-            part = self._flat[start : start + latent.numel()]
-            mask.noise = part.as_strided(
-                latent.shape, latent.stride(), part.storage_offset()
-            ).requires_grad_(False)
-            start += latent.numel()
+            part = self._flat[start : start + mask.size]
+            mask.noise = part.as_strided(mask.shape, mask.strides, part.storage_offset())
+            start += mask.size
 
     def draw(self, purpose: str, *indices: int) -> None:
         """Fill the buffer for one forward pass."""

@@ -28,16 +28,16 @@ def observe(masks: Mapping[str, LearnedMask]) -> Row:
     masks = {name: mask for name, mask in masks.items() if mask.counted}
     columns = {name: _count(mask) for name, mask in masks.items()}
     table = torch.stack([torch.cat([part.double() for part in row]) for row in columns.values()])
-    total = sum(mask.latent.numel() for mask in masks.values())
+    total = sum(mask.size for mask in masks.values())
     layers: dict[str, dict[str, float]] = {}
     kept, zeros, largest = 0.0, 0.0, 0.0
     histogram = torch.zeros(BINS, dtype=torch.float64)
     for (name, mask), row in zip(masks.items(), table.cpu(), strict=True):
-        size = mask.latent.numel()
+        size = mask.size
         kept, zeros = kept + float(row[0]), zeros + float(row[1])
         largest = max(largest, float(row[2]))
         layers[name] = {"sparsity": 1.0 - float(row[0]) / size}
-        if mask.is_random:
+        if mask.probability() is not None:
             layers[name]["mean_probability"] = float(row[3]) / size
             histogram += row[5:]
         if any(True for _ in mask.rescale.parameters()):
@@ -48,7 +48,7 @@ def observe(masks: Mapping[str, LearnedMask]) -> Row:
         "largest_latent": largest,
         "layers": layers,
     }
-    if any(mask.is_random for mask in masks.values()):
+    if any(mask.probability() is not None for mask in masks.values()):
         result["selection_probability"] = (histogram / histogram.sum()).tolist()
     return result
 

@@ -26,6 +26,9 @@ class SearchRule:
     def begin_epoch(self, epoch: int) -> None:
         """Make ready for an epoch, also in the middle of one that was interrupted."""
 
+    def before_step(self, epoch: int, number: int) -> None:
+        """Make ready for a training step, by its number in the epoch."""
+
     def before_forward(self) -> None:
         """Make ready for a forward pass; outside of what a CUDA graph captures."""
 

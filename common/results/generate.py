@@ -12,6 +12,7 @@ from common.results.claim_files import write_claims
 from common.results.claims import evaluate
 from common.results.formats import table_latex, table_markdown, write_csv, write_text
 from common.results.index import Entry, index_markdown
+from common.results.plot_kinds import beside_of
 from common.results.plots.layout import Request
 from common.results.plots.registry import draw
 from common.results.plots.style import save
@@ -22,8 +23,9 @@ from common.results.records import (
     without_others_metrics,
 )
 from common.results.reported import comparison, load_reported
-from common.results.spec import PAPER_PROTOCOL, Paper, config_columns
-from common.results.tables import build_table
+from common.results.reported_tables import build_reported_table
+from common.results.spec import PAPER_PROTOCOL, REPORTED, Paper, config_columns
+from common.results.tables import BuiltTable, build_table
 
 
 def generate(papers: Mapping[str, Paper], root: Path, only: str | None = None) -> list[Path]:
@@ -50,7 +52,7 @@ def generate(papers: Mapping[str, Paper], root: Path, only: str | None = None) -
     for name, paper in papers.items():
         mine = frame[frame["paper"] == name].reset_index(drop=True)
         reported = load_reported(paper)
-        compared = comparison(mine, reported, paper.compared_metrics)
+        compared = comparison(mine, reported, paper.compared_metrics, paper.sparsity_tolerance)
         protocols = _protocols(mine)
         verdicts = {protocol: evaluate(paper, mine, protocol) for protocol in protocols}
         count = int((compared["status"] == "compared").sum())
@@ -91,30 +93,41 @@ def _write_tables(
     for table in paper.tables:
         for protocol in _protocols(frame):
             built = build_table(paper, table, protocol, frame, reported)
-            if built is None:
-                continue
-            stem = f"{table.name}_{protocol}"
-            paths = [folder / f"{stem}.{ending}" for ending in ("csv", "md", "tex")]
-            write_csv(paths[0], built.cells)
-            write_text(paths[1], table_markdown(built.layout))
-            write_text(paths[2], table_latex(built.layout, f"{paper.name}:{stem}"))
-            files += paths
+            files += _write_table(folder, paper, f"{table.name}_{protocol}", built)
+    for alone in paper.reported_tables:
+        built = build_reported_table(paper, alone, reported)
+        files += _write_table(folder, paper, f"{alone.name}_{REPORTED}", built)
     return files
+
+
+def _write_table(folder: Path, paper: Paper, stem: str, built: BuiltTable | None) -> list[Path]:
+    """Write one table in every format, if there is one."""
+    if built is None:
+        return []
+    paths = [folder / f"{stem}.{ending}" for ending in ("csv", "md", "tex")]
+    write_csv(paths[0], built.cells)
+    write_text(paths[1], table_markdown(built.layout))
+    write_text(paths[2], table_latex(built.layout, f"{paper.name}:{stem}"))
+    return paths
 
 
 def _write_plots(
     root: Path, paper: Paper, frame: pd.DataFrame, reported: pd.DataFrame
 ) -> list[Path]:
-    """Write the plots of all protocols."""
-    files = []
+    """Write the plots of all protocols; what only reported numbers can fill is drawn from them."""
+    files: list[Path] = []
     for plot in paper.plots:
-        for protocol in _protocols(frame):
+        written: list[Path] = []
+        for protocol in (*_protocols(frame), REPORTED):
+            if protocol == REPORTED and (written or beside_of(plot) is None):
+                continue
             figure = draw(Request(paper, plot, protocol, frame, reported))
             if figure is None:
                 continue
             stem = root / "plots" / paper.name / f"{plot.name}_{protocol}"
             save(figure, stem)
-            files += [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
+            written += [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
+        files += written
     return files
 
 

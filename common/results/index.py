@@ -11,7 +11,7 @@ import pandas as pd
 from common.results.claim_files import summary_line
 from common.results.claims import ClaimResult
 from common.results.formats import escape_markdown, markdown_table
-from common.results.spec import Paper
+from common.results.spec import REPORTED, Paper
 
 _START = """# Results
 
@@ -22,11 +22,13 @@ papers' `reported.csv`. Edits are overwritten; the same records give the same by
 - `records/<paper>/<experiment>/<config hash>-s<seed>.json`: one run each, the only source.
 - `tables/<paper>/`: every table as CSV, Markdown and LaTeX, one a protocol; `runs.csv` lists all
   runs, `comparison_paper.csv` every reported number with ours or why there is none.
-- `plots/<paper>/`: every plot as PNG and SVG, one a protocol.
+- `plots/<paper>/`: every plot as PNG and SVG, one a protocol; `_reported` in its place: what the
+  paper reports, alone.
 - `claims/<paper>_<protocol>`: the verdicts and the numbers that decided them.
 
-Only the protocol `paper` is the papers' own. Numbers of other protocols are never set beside
-reported ones.
+Only the protocol `paper` is the papers' own. Numbers of other protocols never share the rows of a
+table or the axes of a plot with reported ones; where a plot shows the paper's own curves next to
+ours, they have tinted panels that say so.
 """
 
 
@@ -81,8 +83,12 @@ def _section(root: Path, entry: Entry) -> str:
     for table in paper.tables:
         stems = [f"{tables}/{table.name}_{protocol}" for protocol in entry.verdicts]
         items.append((table.title, _links(root, stems, ("md", "csv", "tex"))))
+    for alone in paper.reported_tables:
+        stems = [f"{tables}/{alone.name}_{REPORTED}"]
+        items.append((alone.title, _links(root, stems, ("md", "csv", "tex"))))
     for plot in paper.plots:
-        stems = [f"{plots}/{plot.name}_{protocol}" for protocol in entry.verdicts]
+        protocols = (*entry.verdicts, REPORTED)
+        stems = [f"{plots}/{plot.name}_{protocol}" for protocol in protocols]
         items.append((plot.title, _links(root, stems, ("png", "svg"))))
     stems = [f"claims/{paper.name}_{protocol}" for protocol in entry.verdicts]
     items.append(("Claims", _links(root, stems, ("md", "csv", "json"))))

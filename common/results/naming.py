@@ -14,6 +14,7 @@ METRICS = {
     "test_accuracy": "test accuracy (%)",
     "best_test_accuracy": "best test accuracy of all epochs (%)",
     "test_accuracy_at_best_validation": "test accuracy at the best validation epoch (%)",
+    "start_test_accuracy": "test accuracy of the ticket before training (%)",
     "prefinetune_test_accuracy": "test accuracy before fine-tuning (%)",
     "found_test_accuracy": "test accuracy, found network (%)",
     "pruned_test_accuracy": "test accuracy, pruned network (%)",
@@ -21,6 +22,8 @@ METRICS = {
     "sampled_test_accuracy_std": "std over sampled networks (points)",
     "search_validation_accuracy": "best validation accuracy (%)",
     "search_epochs": "epochs of the search",
+    "search_seconds": "run time of the search (s)",
+    "total_epochs": "epochs of the search and the training",
     "search_best_epoch": "best epoch of the search",
     "search_train_loss": "training loss of the search (nats)",
     "search_seconds_per_epoch": "run time of a search epoch (s)",
@@ -53,7 +56,7 @@ def metric_note(metric: str) -> str:
 
 def decimals(metric: str) -> int:
     """Return how many decimals a metric is shown with."""
-    if metric in ("search_epochs", "search_best_epoch"):
+    if metric in ("search_epochs", "search_best_epoch", "search_seconds", "total_epochs"):
         return 1
     return 2 if metric.endswith(("accuracy", "accuracy_std")) else 4
 

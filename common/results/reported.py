@@ -91,9 +91,9 @@ def match(
     """Pair cells of ours with the reported numbers of one metric.
 
     Names must agree. Densities must agree to the tolerance and the last of four printed digits,
-    and the nearest of ours is taken. Where our method finds its own sparsity (NaN), every reported one
-    fits; where the reported sparsity is empty, each of ours fits that no other reported number of
-    the same label is for. Two numbers of one label for one cell get the labels ``x`` and ``x 2``.
+    and the nearest of ours is taken. Where our method finds its own sparsity (NaN), every reported
+    one fits; where the reported sparsity is empty, each of ours fits that no other reported number
+    of the same label is for. Two numbers of one label for one cell have the labels ``x``, ``x 2``.
 
     Args:
         ours: one row a cell with the columns of :data:`KEYS`; further columns are kept.
@@ -144,6 +144,22 @@ def snap(
         nearest = nearest.mask(closer, target)
         gap = gap.mask(closer, distance)
     return reported.assign(sparsity=nearest)
+
+
+def levels(
+    reported: pd.DataFrame, targets: Iterable[float], tolerance: float = TOLERANCE
+) -> pd.DataFrame:
+    """Return the reported rows with equal sparsities where they agree with ours or one another.
+
+    Those that agree with a target have it; others have their own with three digits of the density.
+    """
+    known = list(targets)
+    for sparsity in sorted(set(reported["sparsity"].dropna())):
+        own = round(1 - float(f"{1 - sparsity:.3g}"), 9)
+        room = tolerance * (1 - sparsity) + 5e-5
+        if all(abs(sparsity - other) > room for other in known):
+            known.append(own)
+    return snap(reported, known, tolerance)
 
 
 def at_our_sparsity(reported: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:

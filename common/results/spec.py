@@ -245,8 +245,9 @@ class Paper:
 
     def __post_init__(self) -> None:
         check_file_name("paper", self.name)
-        tables = [table.name for table in (*self.tables, *self.reported_tables)]
-        _check_unique(f"paper {self.name!r}: table", tables)
+        names = [table.name for table in self.tables]
+        names += [table.name for table in self.reported_tables]
+        _check_unique(f"paper {self.name!r}: table", names)
         if not 0 <= self.sparsity_tolerance <= MOST_TOLERANCE:
             raise UserError(
                 f"paper {self.name!r}: sparsity_tolerance is {self.sparsity_tolerance}, "

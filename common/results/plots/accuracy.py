@@ -217,10 +217,8 @@ def _label_axes(
     theirs = {d for panel in panels.values() if not panel.ours for d in _densities(panel)}
     ticks = None
     if theirs:  # the ticks of ours are at our own points, however many are reported
-        ours = [remaining(panel.cells["sparsity"]) for panel in panels.values() if panel.ours]
-        ticks = (
-            [float(value) for value in np.unique(np.round(np.concatenate(ours), 6))] if ours else []
-        )  # noqa: E501
+        cells = [panel.cells["sparsity"] for panel in panels.values() if panel.ours]
+        ticks = [float(d) for sparsity in cells for d in np.round(remaining(sparsity), 6)]
     for panel in panels.values():
         if panel.ours:
             sparsity_axis(panel.axes, densities, ticks)

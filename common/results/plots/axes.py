@@ -98,7 +98,7 @@ def sparsity_axis(
     most, least = densities[0], densities[-1]
     room = max(math.log10(most / least), 0.3)
     axes.set_xlim(most * 10 ** (0.07 * room), least / 10 ** (0.07 * room))
-    there = sorted(at or densities)
+    there = sorted(set(at or densities))
     labels = {density: _tick_label(density) for density in there}
     longest = max(len(line) for label in labels.values() for line in label.split("\n"))
     ticks: list[float] = there[:1]

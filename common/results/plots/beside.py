@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from common.errors import unknown_name
-from common.results.cells import select
+from common.results.cells import require_columns, select
 from common.results.naming import ordered_keys, same, show_key
-from common.results.plot_kinds import beside_of
+from common.results.plot_kinds import beside_of, curve_columns
 from common.results.plots.axes import place
 from common.results.plots.layout import NEVER_AVERAGED, Grid, Request, make_grid, panel_keys
 from common.results.plots.style import new_figure
@@ -36,9 +36,8 @@ def beside_rows(request: Request, *metrics: str, rename: bool = True) -> pd.Data
     if beside is None:
         return rows.iloc[:0]
     what = f"plot {request.plot.name!r} of {request.paper.name!r}: beside"
-    for column in beside.becomes:
-        if column not in rows.columns:
-            raise unknown_name(f"{what}.becomes: column", column, map(str, rows.columns))
+    require_columns(rows, beside.becomes, f"{what}.becomes")
+    require_columns(rows, curve_columns(request.plot), f"{what}: curves of reported numbers")
     rows = rows[rows["experiment"].isin(beside.experiments) & rows["metric"].isin(metrics)]
     rows = select(rows, beside.where, what)
     return rows.assign(**beside.becomes) if rename else rows
@@ -72,14 +71,24 @@ def make_panels(
     rows: pd.DataFrame,
     used: Sequence[str],
     size: tuple[float, float],
+    extra: Sequence[str] = (),
 ) -> tuple[Grid, list[str], list[str]]:
     """Return the panels of the runs and of the reported rows, and the columns that make either.
 
     Without reported rows this is :func:`make_grid`. With them a partner of ours stands to the
     right of its reported panel, two panels a row; reported panels alone stand three a row.
+
+    Args:
+        request: the plot.
+        runs: what is drawn of ours.
+        rows: the reported numbers with panels of their own.
+        used: columns that name what is inside a panel.
+        size: of a panel in inches.
+        extra: columns of both that make panels besides the plot's own. Three panels in all then
+            stand in one row.
     """
-    keys = panel_keys(request, runs, used)
-    theirs = their_keys(request, rows, used)
+    keys = [*panel_keys(request, runs, used), *extra]
+    theirs = [*their_keys(request, rows, used), *extra]
     if not len(rows):
         return make_grid(request, runs, keys, size), keys, theirs
     ours = ordered_keys(request.paper, keys, runs)
@@ -91,7 +100,7 @@ def make_panels(
         cells += [(True, partner[key])] if key in partner else []
         cells.append((False, key))
     cells += [(True, key) for key in reported if key not in pairs]
-    columns = min(2 if ours else 3, len(cells))
+    columns = min(2 if ours and (len(cells) != 3 or not extra) else 3, len(cells))
     height = -(-len(cells) // columns)
     figure = new_figure(max(columns * size[0], 5.4), height * size[1])
     panels: tuple[dict[tuple, Axes], dict[tuple, Axes]] = ({}, {})
@@ -111,9 +120,9 @@ def make_panels(
 
 def set_title(axes: Axes, title: str) -> None:
     """Set a panel's title, its lines broken where they are too long for the panel."""
-    columns = place(axes).get_gridspec().ncols
-    assert axes.figure is not None
-    room = int(12 * axes.figure.get_figwidth() / columns)  # characters
+    figure = axes.get_figure(root=True)
+    assert isinstance(figure, Figure)
+    room = int(12 * figure.get_figwidth() / place(axes).get_gridspec().ncols)  # characters
     lines = [textwrap.fill(line, room) for line in title.split("\n")]
     axes.set_title("\n".join(lines), loc="left", fontweight="bold")
 

@@ -1,0 +1,149 @@
+"""What finding a ticket costs: horizontal bars on a logarithmic axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+from matplotlib.ticker import LogLocator
+
+from common.results.cells import by_seed, finished
+from common.results.naming import metric_label, rows_of, show_line
+from common.results.plots.axes import place
+from common.results.plots.beside import (
+    all_keys,
+    beside_rows,
+    make_panels,
+    on_our_axes,
+    sentences_beside,
+)
+from common.results.plots.layout import Request, counts_text, finish, mixture_text
+from common.results.plots.style import Look, paired_looks
+from common.results.spec import Costs
+
+_WIDTH = 3.5
+_BAR = 0.62  # of the room between two bars
+_ROOM_FOR_NUMBERS = 0.28  # of the axis, right of the longest bar
+
+
+def draw_costs(request: Request) -> Figure | None:
+    """Draw a :class:`Costs`, or return None where it has nothing to show."""
+    plot = request.plot
+    assert isinstance(plot, Costs)
+    parts = [finished(request.runs, m).assign(metric=m) for m in plot.metrics]
+    parts = [part.assign(cost=part[m]) for part, m in zip(parts, plot.metrics, strict=True)]
+    runs = pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    rows = beside_rows(request, *plot.metrics)
+    if not len(runs) and not (request.alone and len(rows)):
+        return None
+    lines = paired_looks(all_keys(request, plot.bars, rows), request.orders(plot.bars))
+    lines = {
+        key: look
+        for key, look in lines.items()
+        if len(rows_of(runs, plot.bars, key)) or len(rows_of(rows, plot.bars, key))
+    }
+    size = (_WIDTH, 0.95 + 0.27 * len(lines))
+    grid, keys, theirs = make_panels(request, runs, rows, plot.bars, size, extra=("metric",))
+    overlay = on_our_axes(request, rows)
+    overlaid = set(keys) <= set(overlay.columns)
+    counts: list[int] = []
+    spread = False
+    for key, axes in grid.panels.items():
+        mine = rows_of(runs, keys, key)
+        inside = rows_of(overlay, keys, key) if overlaid else overlay.iloc[:0]
+        seeds = by_seed(mine, plot.bars, "cost")
+        costs = {k: rows_of(seeds, plot.bars, k)["value"].tolist() for k in lines}
+        beside = {k: rows_of(inside, plot.bars, k)["value"].tolist() for k in lines}
+        counts += [len(values) for values in costs.values() if values]
+        spread |= any(len(set(values)) > 1 for values in costs.values())
+        _draw_panel(request, axes, lines, costs, beside, str(key[keys.index("metric")]))
+    for key, axes in grid.reported.items():
+        inside = rows_of(rows, theirs, key)
+        costs = {k: rows_of(inside, plot.bars, k)["value"].tolist() for k in lines}
+        _draw_panel(request, axes, lines, costs, {}, str(key[theirs.index("metric")]), False)
+    mean = "Mean over seeds, " if max(counts, default=0) > 1 else ""
+    sentences = [f"{mean}{counts_text(counts)}"] if counts else []
+    mixture = mixture_text(runs, [*keys, *plot.bars]) if counts else ""
+    sentences += [*sentences_beside(request, grid), *([mixture] if mixture else [])]
+    finish(grid, request, _handles(spread, bool(grid.reported), len(overlay) > 0), sentences)
+    return grid.figure
+
+
+def _draw_panel(
+    request: Request,
+    axes: Axes,
+    lines: Mapping[tuple, Look],
+    costs: Mapping[tuple, Sequence[float]],
+    beside: Mapping[tuple, Sequence[float]],
+    metric: str,
+    ours: bool = True,
+) -> None:
+    """Draw the bars of one panel from the top down, the numbers at their ends."""
+    every = [v for part in (costs, beside) for values in part.values() for v in values if v > 0]
+    low, high = min(every, default=1.0) / 2, max(every, default=1.0)
+    axes.set_xscale("log")
+    axes.set_xlim(low, low * (1.05 * high / low) ** (1 / (1 - _ROOM_FOR_NUMBERS)))
+    for number, (key, look) in enumerate(lines.items()):
+        values = costs[key]
+        end = low
+        if values:
+            mean = sum(values) / len(values)
+            end = max(mean, low)
+            fill: dict[str, Any] = {"color": look.colour, "alpha": 0.75, "gid": "ours"}
+            if not ours:
+                fill = {"fc": "white", "ec": look.colour, "hatch": "////", "gid": "reported"}
+            if mean > 0:
+                axes.barh(number, end - low, _BAR, left=low, lw=0.9, **fill)
+            if len(set(values)) > 1 and ours:
+                dots = [max(value, low) for value in values]
+                axes.plot(dots, [number] * len(dots), "o", color="black", ms=2.6, gid="seed")
+        for value in beside.get(key, ()):
+            style: dict[str, Any] = {"mfc": "white", "mec": look.colour, "mew": 1.3, "ms": 6}
+            axes.plot(max(value, low), number, "D", gid="reported", zorder=6, **style)
+            end = max(end, value)
+        text = cost_text(sum(values) / len(values)) if values else "\N{EN DASH}"
+        axes.annotate(
+            text,
+            (max([end, *values]) if values else end, number),
+            xytext=(5, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+            gid="number",
+        )
+    names = [show_line(request.paper, key) for key in lines]
+    axes.set_yticks(
+        range(len(names)), names if place(axes).colspan.start == 0 else [""] * len(names)
+    )
+    axes.set_ylim(len(names) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0)
+    axes.grid(visible=False, axis="y")
+    axes.xaxis.set_major_locator(LogLocator(numticks=6))
+    axes.xaxis.set_minor_locator(LogLocator(subs=()))
+    axes.set_xlabel(f"{metric_label(metric)}, log scale")
+
+
+def cost_text(value: float) -> str:
+    """Return a cost with about three digits: ``2,850``, ``12.5``, ``0.032``."""
+    if value >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if value >= 1 else f"{value:.2g}"
+
+
+def _handles(spread: bool, reported: bool, overlaid: bool) -> list[Any]:
+    """Return what the legend explains."""
+    handles: list[Any] = []
+    if spread:
+        seed: dict[str, Any] = {"marker": "o", "ls": "none", "color": "black", "ms": 3}
+        handles.append(Line2D([], [], label="one seed", **seed))
+    if reported:
+        handles.append(Patch(fc="white", ec="black", hatch="////", label="reported"))
+    if overlaid:
+        style: dict[str, Any] = {"marker": "D", "mfc": "white", "mec": "black", "ls": "none"}
+        handles.append(Line2D([], [], label="reported, on our axes", **style))
+    return handles

@@ -1,0 +1,1 @@
+"""Rare Gems: Finding Lottery Tickets at Initialization (arXiv:2202.12002)."""
