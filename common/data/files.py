@@ -65,7 +65,8 @@ def open_image(path: str | Path, frame: Frame) -> Image.Image:
         with Image.open(path) as image:
             size = image.size
             if frame.fit != "exact" or size == (width, height):
-                return image.convert(frame.mode)
+                image.load()
+                return image if image.mode == frame.mode else image.convert(frame.mode)
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise UserError(
             f"{path}: no image, or a damaged one; replace it ({one_line(error)})"

@@ -2,7 +2,11 @@
 
 A few batches ahead of the one that is asked for, threads decode files into memory that batches are
 copied to the device from. Threads and not processes: Pillow decodes and resizes without Python's
-lock, so that they keep all cores busy, share the batch's memory, and get along with CUDA.
+lock, threads share the batch's memory, and they get along with CUDA. On two cores shared with other
+work, photographs of 500x375 pixels, random resized crops, batches of 64: 240 to 320 images a second
+with one thread and 260 to 480 with two; torchvision's transforms in DataLoader processes made 180
+and 190 to 310. Of an image's 3 ms about 0.5 need the lock, so that one process makes some 2,000
+images a second at most, however many cores there are.
 """
 
 from __future__ import annotations
@@ -28,6 +32,7 @@ _AHEAD = 2  # whole batches that are decoded before they are asked for, at least
 _ROUNDS = 4  # files that every thread can be ahead by, where batches are small
 _SEEDS = 2**63 - 1
 _BILINEAR = Image.Resampling.BILINEAR
+_MIRROR = Image.Transpose.FLIP_LEFT_RIGHT
 
 
 class StreamedImages(ImageMaker):
@@ -122,16 +127,18 @@ class StreamedImages(ImageMaker):
         index, top, left, flipped = row
         image = self._files.open(index)
         height, width = target.shape[:2]
-        # What is written into a mirrored view comes out mirrored.
-        canvas = target[:, ::-1] if flipped else target
         if augmented and self._augment is not None and self._augment.resized_crop is not None:
             box = self._augment.resized_crop.box(*image.size, seed=top)
-            canvas[:] = _pixels(image.crop(box).resize((width, height), _BILINEAR))
+            image, top = image.crop(box).resize((width, height), _BILINEAR), 0
         else:
-            framed = _pixels(self._files.frame.apply(image))
-            into_rows, rows = _overlap(top, height, framed.shape[0])
-            into_columns, columns = _overlap(left, width, framed.shape[1])
-            canvas[into_rows, into_columns] = framed[rows, columns]
+            image = self._files.frame.apply(image)
+        if flipped:
+            # The window that shows a crop mirrored lies in the mirror image, as far from its right
+            # edge as the crop is from the left one.
+            image, left = image.transpose(_MIRROR), image.width - width - left
+        into_rows, rows = _overlap(top, height, image.height)
+        into_columns, columns = _overlap(left, width, image.width)
+        target[into_rows, into_columns] = _pixels(image)[rows, columns]
 
 
 def _pixels(image: Image.Image) -> Pixels:
