@@ -1,17 +1,24 @@
-"""From a JSON file and dotted overrides to a validated run config."""
+"""From a JSON file and dotted overrides to a validated run config.
+
+A config may say some things in a second way, for which :func:`spelled_out` puts the first one:
+``sparsity`` for ``find.sparsity``; ``data.batch_size`` for ``train.batch_size`` and for the batch
+size of every training that the finder itself runs; ``find.name: "load"`` for ``"ticket_file"``;
+``model.scale_fan: false`` for nothing. It comes before the validation, so that a run is the same
+run, with the same hash, in either spelling.
+"""
 
 from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 from pydantic import ValidationError
 
 from common.config.catalog import Catalog
-from common.config.schema import RunConfig
+from common.config.schema import FindOptions, RunConfig, TrainConfig
 from common.errors import UserError
 
 
@@ -81,11 +88,75 @@ def _assign(config: dict[str, Any], keys: list[str], value: Any, override: str) 
             place = place[index]
 
 
+def spelled_out(raw: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
+    """Return a raw config in which every second spelling is replaced by the first one.
+
+    Raises:
+        UserError: both spellings are there and differ, or ``model.scale_fan`` is not false.
+    """
+    result = copy.deepcopy(raw)
+    find, model, data = (result.get(name) for name in ("find", "model", "data"))
+    if isinstance(find, dict) and find.get("name") == "load" and "load" not in catalog.finders:
+        find["name"] = "ticket_file"
+    if isinstance(model, dict) and model.pop("scale_fan", False) is not False:
+        raise UserError(
+            "model.scale_fan: only false is known here; a factor on the fans of the initial "
+            'weights is model.init_options.fan_scale, such as {"fan_scale": 0.5}'
+        )
+    if "sparsity" in result:
+        _put(result, "sparsity", result.pop("sparsity"), ["find.sparsity"])
+    if isinstance(data, dict) and "batch_size" in data:
+        _put(result, "data.batch_size", data.pop("batch_size"), _batch_sizes(result, catalog))
+    return result
+
+
+def _put(config: dict[str, Any], spelling: str, value: Any, paths: Iterable[str]) -> None:
+    """Put a value where it belongs; a section that is not there is left to the validation."""
+    for path in paths:
+        *sections, key = path.split(".")
+        place: Any = config
+        for section in sections:
+            place = place.setdefault(section, {}) if isinstance(place, dict) else None
+        if not isinstance(place, dict):
+            continue
+        found = place.setdefault(key, value)
+        if found != value or isinstance(found, bool) != isinstance(value, bool):
+            raise UserError(
+                f"{spelling}: {value!r}, but {path} is {found!r}; they are one thing, so give one"
+            )
+
+
+def _batch_sizes(config: dict[str, Any], catalog: Catalog) -> list[str]:
+    """Return the paths that ``data.batch_size`` stands for: of all trainings of the run."""
+    paths = ["train.batch_size"] if isinstance(config.get("train"), dict) else []
+    find = config.get("find")
+    if not isinstance(find, dict):
+        return paths
+    name = str(find.get("name"))
+    plain = name.lower().replace("-", "_")
+    options = catalog.finders.get(name, catalog.finders.get(plain))
+    for section, always in _recipes(options):
+        # A mask search takes the keys of its recipe beside the finder's own, too.
+        if section == "search" and "batch_size" in find:
+            paths.append("find.batch_size")
+        elif find.get(section) is not None or (always and section not in find):
+            paths.append(f"find.{section}.batch_size")
+    return paths
+
+
+def _recipes(options: type[FindOptions] | None) -> Iterator[tuple[str, bool]]:
+    """Yield the sections of a finder that are recipes, and whether each is there by default."""
+    for name, field in {} if options is None else options.model_fields.items():
+        kinds = get_args(field.annotation) or (field.annotation,)
+        if any(isinstance(kind, type) and issubclass(kind, TrainConfig) for kind in kinds):
+            yield name, isinstance(field.default, TrainConfig)
+
+
 def parse_config(raw: dict[str, Any], catalog: Catalog, source: str = "config") -> RunConfig:
-    """Validate a raw config.
+    """Validate a raw config, in whichever of the spellings above.
 
     Args:
-        raw: the JSON object.
+        raw: the JSON object; it is left as it is.
         catalog: the finders, transforms, models and data sets it may name.
         source: what to call it in an error, such as its path.
 
@@ -93,7 +164,7 @@ def parse_config(raw: dict[str, Any], catalog: Catalog, source: str = "config") 
         UserError: one line with the field's path, the value and what is allowed.
     """
     try:
-        return RunConfig.model_validate(raw, context={"catalog": catalog})
+        return RunConfig.model_validate(spelled_out(raw, catalog), context={"catalog": catalog})
     except ValidationError as error:
         raise UserError(f"{source}: {describe(error)}") from None
     except UserError as error:
@@ -123,5 +194,38 @@ def _is_branch(part: int | str) -> bool:
 
 
 def load_config(path: Path, catalog: Catalog, overrides: Iterable[str] = ()) -> RunConfig:
-    """Read, override and validate a config file."""
-    return parse_config(apply_overrides(read_json(path), overrides), catalog, str(path))
+    """Read, override and validate a config file.
+
+    A setting replaces what the file says in either spelling; two settings that contradict each
+    other in two spellings are refused.
+    """
+    settings = list(overrides)
+    raw = read_json(path)
+    if settings:
+        raw = _without_replaced(_in_file(raw, catalog, path), settings, catalog)
+    return parse_config(apply_overrides(raw, settings), catalog, str(path))
+
+
+def _in_file(raw: dict[str, Any], catalog: Catalog, path: Path) -> dict[str, Any]:
+    try:
+        return spelled_out(raw, catalog)
+    except UserError as error:
+        raise UserError(f"{path}: {error}") from None
+
+
+def _without_replaced(
+    raw: dict[str, Any], settings: Iterable[str], catalog: Catalog
+) -> dict[str, Any]:
+    """Remove from a file's config what settings in the second spelling replace."""
+    given = {setting.partition("=")[0].strip() for setting in settings}
+    replaced = ["find.sparsity"] if "sparsity" in given else []
+    if "data.batch_size" in given:
+        replaced += _batch_sizes(raw, catalog)
+    for path in replaced:
+        *sections, key = path.split(".")
+        place: Any = raw
+        for section in sections:
+            place = place.get(section) if isinstance(place, dict) else None
+        if isinstance(place, dict):
+            place.pop(key, None)
+    return raw
