@@ -15,7 +15,7 @@ Tensors = Mapping[str, Tensor]
 
 def event_count(epochs: int, period: int) -> int:
     """Return the number of freezing events n = floor((E - 1) / T) of a search."""
-    return (epochs - 1) // period
+    return max(epochs - 1, 0) // period
 
 
 def fraction_per_event(density: float, events: int) -> float:
@@ -52,7 +52,7 @@ def freeze_lowest(
     Args:
         scores: floating, by name.
         active: bool, of the same names and shapes.
-        fraction: of the active weights, in (0, 1].
+        fraction: of the active weights, in [0, 1]; 0 freezes nothing.
         largest: freeze the largest scores instead (the score inversion of spec 2.13).
         ties: draws which of the weights tied at t go, so that exactly k do; None: all of them.
 
@@ -61,7 +61,7 @@ def freeze_lowest(
     """
     sizes = {name: scores[name].abs() for name in active}
     pool = torch.cat([sizes[name][active[name]] for name in active])
-    if pool.numel() == 0:
+    if pool.numel() == 0 or fraction == 0:
         return {name: mask.clone() for name, mask in active.items()}
     limit = threshold_of(pool, fraction, largest=largest)
     sign = -1.0 if largest else 1.0

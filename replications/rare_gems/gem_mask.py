@@ -115,8 +115,9 @@ class GemMask(LearnedMask):
         return active & (self.drawn() < scores if self.probabilistic else scores > self.level)
 
     def selected(self) -> Tensor:
-        """Return the mask of the ticket."""
-        return self.active.bool() if self.ticket == "frozen" else self.rounded()
+        """Return the mask of the ticket; a weight that does not count is dense in it."""
+        whole = self.ticket == "frozen" or not self.counted
+        return self.active.bool() if whole else self.rounded()
 
     def probability(self) -> Tensor | None:
         """Return p where rounding is random."""

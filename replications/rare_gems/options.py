@@ -55,6 +55,8 @@ class HypercubeOptions(LearnedMaskOptions):
     @model_validator(mode="after")
     def _reads_what_it_is_given(self) -> HypercubeOptions:
         given = self.model_fields_set
+        if self.name == "hypercube" and self.sparsity is not None:
+            raise refuse("sparsity cannot be asked for: it is an outcome of this search")
         if self.regularization is None and "penalty" in given and self.penalty != 0:
             raise refuse("lambda has no effect where regularization is null")
         if self.regularization != "var_red_1" and {"alpha", "alpha_prime"} & given:
@@ -137,6 +139,8 @@ class GemMinerOptions(HypercubeOptions):
                 f"prune_period: {self.prune_period} leaves no freezing event in "
                 f"{self.search.epochs} epochs; it must be below {self.search.epochs}"
             )
+        if self.search.select != "last":
+            raise refuse("search.select must be 'last': the sparsity is reached by the last event")
         if self.freeze_rule == "threshold":
             for name in ("invert", "exact_count", "fraction_per_event"):
                 if getattr(self, name):

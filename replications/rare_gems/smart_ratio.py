@@ -99,8 +99,9 @@ class LayerProbabilityMask(LearnedMask):
         return kept.view(self.shape)
 
     def count(self) -> int:
-        """Return int(p n)."""
-        return min(self.size, int(float(self.latent.detach().double()) * self.size + 1e-6))
+        """Return int(p n), where p = k / n in the latent's precision is k weights and not k - 1."""
+        exact = float(self.latent.detach()) * self.size
+        return min(self.size, int(exact * (1 + torch.finfo(self.latent.dtype).eps) + 1e-6))
 
     def probability(self) -> Tensor:
         """Return p for every weight."""
