@@ -120,6 +120,8 @@ def search_masks(inputs: FindInputs, plan: MaskSearch) -> Found:
     before = observe(masks)
     with workshop.follow(data, search) as hooks:
         history = run_epochs(learner, data.train, search, seed=workshop.seed, hooks=hooks)
+    # A search that was interrupted behind its last epoch has not begun any in this process.
+    learner.rule.begin_epoch(len(history))
     if history:
         learner.select()
     metrics = _measure(learner, plan, data, history) | learner.rule.metrics()

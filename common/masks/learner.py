@@ -158,6 +158,8 @@ class MaskLearner:
     def end_epoch(self, epoch: int) -> Row:
         """Check that the latents are finite and return what the masks look like."""
         require_finite(lambda: [m.latent for m in self.masks.values()], "latents", epoch)
+        # What is noted must not depend on whether the epoch's last step was taken before a kill.
+        self.noise.draw("epoch's end", epoch)
         noted = self.rule.end_epoch(epoch)
         return observe(self.masks) | noted
 
