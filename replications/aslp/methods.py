@@ -9,6 +9,7 @@ from torch import Tensor
 
 from common.config.schema import Section, refuse
 from common.finders import FindInputs, Found, MaskSearch, one_shot, search_masks
+from common.finders.learned import left_dense
 from common.masks import LearnedMask, LearnedMaskOptions, MakeMask, Rescale, RescaleTraining
 from common.pipeline import Methods
 from replications.aslp.gumbel import GumbelMask, Parametrization
@@ -92,11 +93,12 @@ class SupermaskOptions(SampledMaskOptions):
     )
 
 
-def _plan(options: SampledMaskOptions, make: MakeMask) -> MaskSearch:
+def _plan(inputs: FindInputs, make: MakeMask) -> MaskSearch:
+    options: SampledMaskOptions = inputs.options
     return MaskSearch(
         options.search,
         make,
-        options.exclude,
+        left_dense(options, inputs.model),
         rescale=options.training(),
         samples=options.samples,
         result="final" if options.prune_and_test else "sampled",
@@ -118,7 +120,7 @@ def find_aslp(inputs: FindInputs) -> Found:
             threshold=options.prune_threshold,
         )
 
-    return search_masks(inputs, _plan(options, make))
+    return search_masks(inputs, _plan(inputs, make))
 
 
 def find_supermask(inputs: FindInputs) -> Found:
@@ -133,7 +135,7 @@ def find_supermask(inputs: FindInputs) -> Found:
             threshold=options.prune_threshold,
         )
 
-    return search_masks(inputs, _plan(options, make))
+    return search_masks(inputs, _plan(inputs, make))
 
 
 METHODS = Methods().extended(
