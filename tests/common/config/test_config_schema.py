@@ -24,7 +24,10 @@ REFUSED = {
     "model.init=kaiming_norml": ["model.init", "did you mean 'kaiming_normal'?"],
     "find.name=hybird": ["find.name: unknown name 'hybird'", "did you mean 'hybrid'?"],
     "transform.0=layerwise_rearange": ["transform.0", "did you mean 'layerwise_rearrange'?"],
-    "train.schedule=cosin": ["train.schedule: input should be 'step', 'multistep'", "found 'cosin'"],
+    "train.schedule=cosin": [
+        "train.schedule: input should be 'step', 'multistep'",
+        "found 'cosin'",
+    ],
     "find.rewinding=weight": ["find.rewinding", "'weights', 'learning_rate' or 'init'", "'weight'"],
     # a value of the wrong type
     'data.augment.horizontal_flip="yes"': ["data.augment.horizontal_flip: ", "boolean", "'yes'"],
@@ -57,7 +60,10 @@ REFUSED = {
     "seeds=[]": ["seeds must be one or more different integers, found []"],
     "seeds=[4,4]": ["seeds must be one or more different integers, found [4, 4]"],
     # fields that contradict each other
-    "train.schedule=cosine": ["train: milestones belong to the schedules 'step' and 'multistep'", "is 'cosine'"],
+    "train.schedule=cosine": [
+        "train: milestones belong to the schedules 'step' and 'multistep'",
+        "is 'cosine'",
+    ],
     "train.milestones=[8,4]": ["train: milestones must be rising epochs from 1 on", "[8, 4]"],
     "train.milestones=[0,4]": ["train: milestones must be rising epochs from 1 on", "[0, 4]"],
     "find.rewind_epoch=12": ["find: rewind_epoch must be below pretrain.epochs (12), found 12"],
