@@ -25,8 +25,8 @@ from common.masks import (
     View,
     attach,
     best_epoch,
-    detach,
     observe,
+    unmasked_state,
 )
 from common.models import shortcut_weights
 from common.tickets.ticket import Ticket
@@ -103,7 +103,7 @@ def search_masks(inputs: FindInputs, plan: MaskSearch) -> Found:
 
     def save(name: str) -> None:
         learner.noise.draw("ticket")
-        workshop.save_ticket(name, _ticket(*copy.deepcopy((model, masks))))
+        workshop.save_ticket(name, _ticket(model, masks))
 
     learner = MaskLearner(
         model,
@@ -165,15 +165,14 @@ def _measure(
 
 @torch.no_grad()
 def _ticket(model: nn.Module, masks: Mapping[str, LearnedMask]) -> Ticket:
-    """Return the found network as an ordinary ticket, and make the model a plain one."""
+    """Return the found network as an ordinary ticket; the model is left as it is."""
     kept = {name: mask.selected() for name, mask in masks.items() if mask.counted}
     factors = {
         name: mask.rescale.factor(kept[name]) for name, mask in masks.items() if mask.counted
     }
-    detach(model, masks)
     weights = {
         name: value.detach().cpu().contiguous().clone()
-        for name, value in model.state_dict().items()
+        for name, value in unmasked_state(model, masks).items()
     }
     for name, factor in factors.items():
         weights[name].mul_(factor)

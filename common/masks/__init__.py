@@ -1,6 +1,15 @@
 """Learned masks: parametrizations on any plain model, and the learner that trains them."""
 
-from common.masks.base import LearnedMask, MakeMask, Rescale, View, attach, detach, viewed
+from common.masks.base import (
+    LearnedMask,
+    MakeMask,
+    Rescale,
+    View,
+    attach,
+    detach,
+    unmasked_state,
+    viewed,
+)
 from common.masks.edge_popup import (
     EdgePopupMask,
     GlobalEdgePopupMask,
@@ -39,5 +48,6 @@ __all__ = [
     "gradual_fraction",
     "kth_smallest",
     "observe",
+    "unmasked_state",
     "viewed",
 ]

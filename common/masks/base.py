@@ -163,3 +163,23 @@ def detach(model: nn.Module, names: Collection[str]) -> None:
     for name in names:
         module = model.get_submodule(name.rpartition(".")[0])
         parametrize.remove_parametrizations(module, "weight", leave_parametrized=False)
+
+
+def unmasked_state(model: nn.Module, names: Collection[str]) -> dict[str, Tensor]:
+    """Return the state dict that a model would have without the masks on the named weights.
+
+    The model keeps them. To take them off a copy would take them off the model, too: both are of
+    one class, which holds what computes the masked weight.
+    """
+    hidden = {}
+    for name in names:
+        owner, dot, leaf = name.rpartition(".")
+        hidden[f"{owner}{dot}parametrizations.{leaf}."] = name
+    state: dict[str, Tensor] = {}
+    for key, value in model.state_dict().items():
+        prefix = next((prefix for prefix in hidden if key.startswith(prefix)), None)
+        if prefix is None:
+            state[key] = value
+        elif key == f"{prefix}original":
+            state[hidden[prefix]] = value
+    return state

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from common.errors import UserError
-from common.masks import EdgePopupMask, Noise, attach, detach, viewed
+from common.masks import EdgePopupMask, Noise, attach, detach, unmasked_state, viewed
 from common.models import build_model, prunable_parameters
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -57,6 +57,19 @@ def test_only_latents_get_a_gradient(masked, name):
         assert parameter.requires_grad is (id(parameter) in latents), key
         assert (parameter.grad is not None) is (id(parameter) in latents), key
     assert any(bool(mask.latent.grad.any()) for mask in masks.values())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_state_without_masks_is_that_of_the_plain_network(masked, network, name):
+    model, masks, noise = masked(name)
+    noise.draw("train", 0)
+    model.eval()
+    images = torch.randn(4, 1, 16, 16)
+    sampled = model(images)
+    state, wanted = unmasked_state(model, masks), network(name).state_dict()
+    assert set(state) == set(wanted)
+    assert all(torch.equal(state[key], value) for key, value in wanted.items())
+    assert torch.equal(model(images), sampled), "the masks are still on"
 
 
 @pytest.mark.parametrize("name", NAMES)
