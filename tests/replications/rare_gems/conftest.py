@@ -71,7 +71,7 @@ def search(network, few_digits) -> Callable[..., Search]:
 
     def go(find: str, model: str = "fc", *, hooks: dict[str, Any] | None = None, **given) -> Search:
         finder = METHODS.finders[find]
-        options = finder.options.model_validate({"name": find, "batch_size": 40} | given)
+        options = finder.options.model_validate({"name": find} | given)
         done = Search()
 
         def on_epoch(row: Row) -> None:

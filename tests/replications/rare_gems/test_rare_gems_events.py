@@ -9,7 +9,7 @@ from replications.rare_gems.gem_mask import GemMask
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 WEIGHTS = 256 * 12 + 12 * 10
-GEM = {"sparsity": 0.9, "epochs": 8, "prune_period": 3, "lr": 0.05, "lambda": 0.0}
+GEM = {"sparsity": 0.9, "batch_size": 40, "epochs": 8, "prune_period": 3, "lr": 0.05, "lambda": 0.0}
 
 
 def frozen(row):
