@@ -16,7 +16,7 @@ from common.models import build_model
 from common.pipeline import Context, RunPlan, compute_phase, finish_run, plan_run
 from common.randomness import generator
 from common.tickets import Ticket
-from common.training import Row, TrainData, TrainHooks
+from common.training import Row, TrainData, TrainHooks, evaluate
 from replications.rare_gems.methods import METHODS
 
 PLAIN = {"bn_affine": False, "init": "signed_constant"}
@@ -34,11 +34,17 @@ class Search:
     rows: list[Row] = field(default_factory=list)
     saved: dict[str, Ticket] = field(default_factory=dict)
     found: Found | None = None
+    data: TrainData | None = None
 
     @property
     def ticket(self) -> Ticket:
         assert self.found is not None
         return self.found.ticket
+
+    def accuracy(self, model: nn.Module) -> float:
+        """Return a network's accuracy on the test images of the search."""
+        assert self.data is not None
+        return evaluate(model, self.data.test)[1]
 
 
 @pytest.fixture(scope="session")
@@ -72,7 +78,7 @@ def search(network, few_digits) -> Callable[..., Search]:
     def go(find: str, model: str = "fc", *, hooks: dict[str, Any] | None = None, **given) -> Search:
         finder = METHODS.finders[find]
         options = finder.options.model_validate({"name": find} | given)
-        done = Search()
+        done = Search(data=few_digits)
 
         def on_epoch(row: Row) -> None:
             done.rows.append(row)
