@@ -175,5 +175,5 @@ def _plan(configs: list[RunConfig], methods: Methods, context: Context) -> list[
 
 
 def _content(context: Context, config: RunConfig) -> str:
-    fingerprint: Any = context.dataset(config.data.name).fingerprint
+    fingerprint: Any = context.dataset(config.data.name, stream=config.data.stream).fingerprint
     return str(fingerprint["sha256"])

@@ -300,7 +300,7 @@ def _compute_transform(
     phase: Phase, work: TransformWork, paths: PhasePaths, context: Context, mirror: WandbMirror
 ) -> dict[str, Any]:
     setting = phase.setting
-    dataset = context.dataset(setting.data.name)
+    dataset = context.dataset(setting.data.name, stream=setting.data.stream)
     ticket = _input_ticket(phase, context)
     assert ticket is not None
     started = time.monotonic()

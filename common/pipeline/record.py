@@ -85,7 +85,7 @@ def _record(plan: RunPlan, context: Context, *, status: str, error: str | None) 
     if train is not None:
         environment = train["environment"]
     ticket = None if plan.ticket is None else results.get(plan.ticket.identity)
-    dataset = context.dataset(plan.config.data.name)
+    dataset = context.dataset(plan.config.data.name, stream=plan.config.data.stream)
     metrics: dict[str, Any] = {}
     search = None
     for phase in plan.phases:

@@ -31,7 +31,8 @@ KNOWN: Mapping[str, DatasetFacts] = {
     "cifar100": DatasetFacts(100, 10_000),
     "svhn": DatasetFacts(10, 26_032),
     "tiny_imagenet": DatasetFacts(200, 10_000),
-    "caltech101": DatasetFacts(101),
+    "tiny_imagenet_half": DatasetFacts(200, 5_000),
+    "caltech101": DatasetFacts(101, 1_736),
     "imagenet": DatasetFacts(1_000, 50_000),
 }
 
