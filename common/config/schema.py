@@ -83,6 +83,16 @@ class Section(BaseModel):
         return values
 
 
+def changed(section: Section, *names: str) -> list[str]:
+    """Return those of a section's fields that do not hold their defaults.
+
+    What has no effect is refused by this and not by having been given: a resolved config, as
+    records hold it, spells out every field and has to be readable again.
+    """
+    fields = type(section).model_fields
+    return [name for name in names if getattr(section, name) != fields[name].default]
+
+
 class AugmentConfig(Section):
     """Random crop and horizontal flip, drawn anew for every image.
 

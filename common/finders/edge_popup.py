@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from common.config.schema import LATER, Fraction, Schedule, refuse
+from common.config.schema import LATER, Fraction, Schedule, changed, refuse
 from common.finders.base import Finder, FindInputs, Found, one_shot
 from common.finders.learned import MaskSearch, left_dense, search_masks
 from common.masks import (
@@ -79,7 +79,7 @@ class EdgePopupOptions(LearnedMaskOptions):
             raise refuse("gradual needs patience null: the sparsity is reached in the last epochs")
         if (self.regularization is None) != (self.penalty == 0.0):
             raise refuse("regularization and lambda belong together")
-        if self.scope == "global" and "rule" in self.model_fields_set:
+        if self.scope == "global" and changed(self, "rule"):
             raise refuse("rule has no effect where scope is 'global'")
         return self
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from common.config.schema import LATER, Fraction, Schedule, refuse
+from common.config.schema import LATER, Fraction, Schedule, changed, refuse
 from common.finders import PretrainConfig
 from common.masks import LearnedMaskOptions, SearchConfig
 from replications.rare_gems.freezing import event_count, fraction_per_event
@@ -54,16 +54,15 @@ class HypercubeOptions(LearnedMaskOptions):
 
     @model_validator(mode="after")
     def _reads_what_it_is_given(self) -> HypercubeOptions:
-        given = self.model_fields_set
         if self.name == "hypercube" and self.sparsity is not None:
             raise refuse("sparsity cannot be asked for: it is an outcome of this search")
-        if self.regularization is None and "penalty" in given and self.penalty != 0:
+        if self.regularization is None and self.penalty != 0 and changed(self, "penalty"):
             raise refuse("lambda has no effect where regularization is null")
-        if self.regularization != "var_red_1" and {"alpha", "alpha_prime"} & given:
+        if self.regularization != "var_red_1" and changed(self, "alpha", "alpha_prime"):
             raise refuse("alpha and alpha_prime have no effect without regularization 'var_red_1'")
         if (self.rounding == "naive_prob") != (self.rounding_layer is not None):
             raise refuse("rounding 'naive_prob' and rounding_layer belong together")
-        if self.rounding == "naive" and "samples" in given:
+        if self.rounding == "naive" and changed(self, "samples"):
             raise refuse("samples has no effect where rounding is 'naive'")
         if self.noise and (self.rounding != "naive" or not self.quantized):
             raise refuse("noise needs quantized true and rounding 'naive'")
@@ -145,7 +144,7 @@ class GemMinerOptions(HypercubeOptions):
             for name in ("invert", "exact_count", "fraction_per_event"):
                 if getattr(self, name):
                     raise refuse(f"{name} has no effect where freeze_rule is 'threshold'")
-        if self.freeze_rule == "layer_bottom_k" and "exact_count" in self.model_fields_set:
+        if self.freeze_rule == "layer_bottom_k" and self.exact_count:
             raise refuse("exact_count has no effect on 'layer_bottom_k', which is always exact")
         if self.mask_rule == "quantile" and not self.quantized:
             raise refuse("mask_rule 'quantile' needs quantized true")

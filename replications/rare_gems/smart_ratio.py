@@ -9,7 +9,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from common.config.schema import FindOptions, Fraction, refuse
+from common.config.schema import FindOptions, Fraction, changed, refuse
 from common.errors import UserError
 from common.finders import FindInputs, Found, MaskSearch, layer_budget, one_shot, search_masks
 from common.masks import LearnedMask, SearchRule
@@ -57,11 +57,10 @@ class SmartRatioOptions(FindOptions):
 
     @model_validator(mode="after")
     def _agree(self) -> SmartRatioOptions:
-        changed = {"family", "classifier_density", "first_density", "last_density"}
-        changed &= self.model_fields_set
+        unused = changed(self, "family", "classifier_density", "first_density", "last_density")
         other = "bernoulli" if self.bernoulli else "layer_counts"
-        if changed and (self.bernoulli or self.layer_counts is not None):
-            raise refuse(f"{sorted(changed)[0]} has no effect where {other} is given")
+        if unused and (self.bernoulli or self.layer_counts is not None):
+            raise refuse(f"{unused[0]} has no effect where {other} is given")
         if self.layer_counts is not None and (self.bernoulli or self.sparsity is not None):
             raise refuse("layer_counts says how many weights stay; give no sparsity or bernoulli")
         if self.layer_counts is None and self.sparsity is None:
