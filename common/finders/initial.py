@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import nn
 
-from common.config.schema import CorruptionConfig, FindOptions, Fraction
+from common.config.schema import LATER, CorruptionConfig, FindOptions, Fraction
 from common.finders.base import FindInputs, need_sparsity
 from common.finders.budgets import Profile, layer_budget
 from common.finders.scores import Batch, Scores, score
 from common.models import prunable_parameters
 from common.tickets.counts import keep_top, kept_count, removed_count
 from common.tickets.ticket import Ticket
+
+Inverted = Annotated[
+    bool, LATER, Field(description="sanity check: keep the weights with the lowest scores")
+]
 
 
 class RandomOptions(FindOptions):
@@ -49,6 +53,7 @@ class ScoreOptions(FindOptions):
     score_batches: int = Field(1, gt=0, description="batches whose gradients are summed")
     data: CorruptionConfig = CorruptionConfig()
     bn_mode: Literal["train", "eval"] = "train"
+    invert: Inverted = False
 
 
 class SnipOptions(ScoreOptions):
@@ -78,6 +83,7 @@ class SynflowOptions(FindOptions):
     sparsity: Fraction
     rounds: int = Field(100, gt=0)
     bn_mode: Literal["train", "eval"] = "eval"
+    invert: Inverted = False
 
 
 def find_random(inputs: FindInputs) -> Ticket:
@@ -160,7 +166,13 @@ def redraw_xavier(weights: Mapping[str, torch.Tensor], generator: torch.Generato
         weight.copy_(fresh)
 
 
+def _wanted(options: ScoreOptions | SynflowOptions, scores: Scores) -> Scores:
+    """Return the scores by which weights are kept, upside down where the check asks for it."""
+    return {name: -value for name, value in scores.items()} if options.invert else scores
+
+
 def _global_ticket(inputs: FindInputs, scores: Scores, extra: int = 0) -> Ticket:
+    scores = _wanted(inputs.options, scores)
     total = sum(value.numel() for value in scores.values())
     keep = kept_count(total, need_sparsity(inputs.options)) + extra
     return Ticket(keep_top(scores, min(keep, total)), inputs.initial_state())
@@ -195,7 +207,7 @@ def find_grasp(inputs: FindInputs) -> Ticket:
     total = sum(value.numel() for value in scores.values())
     removed = removed_count(total, need_sparsity(options))
     keep = total - removed + (1 if removed else 0)
-    return Ticket(keep_top(scores, keep), inputs.initial_state())
+    return Ticket(keep_top(_wanted(options, scores), keep), inputs.initial_state())
 
 
 def find_synflow(inputs: FindInputs) -> Ticket:
@@ -217,14 +229,16 @@ def find_synflow(inputs: FindInputs) -> Ticket:
         with torch.no_grad():
             for name, weight in weights.items():
                 weight.mul_(masks[name].to(weight.device))
-        scores = score("synflow", model, input_shape=shape, bn_mode=options.bn_mode)
+        scores = _wanted(
+            options, score("synflow", model, input_shape=shape, bn_mode=options.bn_mode)
+        )
         keep = (
             last
             if done == options.rounds
             else round(total * (1.0 - sparsity) ** (done / options.rounds))
         )
         ranked = {
-            name: torch.where(masks[name], value.cpu(), torch.full_like(value.cpu(), -1.0))
+            name: torch.where(masks[name], value.cpu(), torch.full_like(value.cpu(), -torch.inf))
             for name, value in scores.items()
         }
         masks = keep_top(ranked, max(keep, last))
