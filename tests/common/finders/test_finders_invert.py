@@ -8,6 +8,10 @@ from common.finders import find_ticket
 from common.models import build_model
 
 
+# Lowest scores empty layers: that the check does so, and says so, is its point.
+pytestmark = pytest.mark.filterwarnings("ignore::common.tickets.ticket.LayerCollapseWarning")
+
+
 @pytest.fixture(scope="module")
 def digits():
     return load_dataset("digits")
@@ -39,7 +43,8 @@ def test_inversion_changes_the_selection_and_neither_the_density_nor_the_weights
     assert all(torch.equal(plain.weights[key], inverted.weights[key]) for key in plain.weights)
 
 
-def test_inverted_synflow_empties_the_layers_that_it_would_protect(digits):
+def test_inverted_synflow_cuts_the_path_that_it_would_protect(digits):
     plain, inverted = tickets("synflow", 0.98, digits, rounds=20)
-    assert min(plain.layer_kept().values()) > 0
-    assert min(inverted.layer_kept().values()) == 0
+    ends = ("conv1.weight", "classifier.weight")
+    assert all(plain.layer_kept()[name] > 0 for name in ends)
+    assert not all(inverted.layer_kept()[name] > 0 for name in ends)
