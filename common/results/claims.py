@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 from typing import Any
 
 import pandas as pd
@@ -59,8 +60,27 @@ class ClaimResult:
 
 def evaluate(paper: Paper, frame: pd.DataFrame, protocol: str) -> list[ClaimResult]:
     """Decide every claim of a paper from the runs of one protocol."""
-    runs = frame[frame["protocol"] == protocol]
+    runs = _with_columns(frame, paper.claims)
+    runs = runs[runs["protocol"] == protocol]
     return [evaluate_claim(paper, claim, runs, protocol) for claim in paper.claims]
+
+
+def _with_columns(frame: pd.DataFrame, claims: Sequence[Claim]) -> pd.DataFrame:
+    """Return the frame with the columns that claims need: selecting from a narrow one is fast.
+
+    Where one of them is missing, all are there, so that an error can name those that are allowed.
+    """
+    wanted = {"protocol", "status", "seed", "config_hash", "test_images"}
+    needed: set[str] = set()
+    for claim in claims:
+        for part in claim.comparisons:
+            needed.update(part.over)
+            wanted.add(part.metric)
+            for side in (part.left, part.right, part.left_minus, part.right_minus):
+                needed.update(side if isinstance(side, Mapping) else ())
+    if not needed <= set(frame.columns):
+        return frame
+    return frame[[name for name in frame.columns if name in wanted | needed]]
 
 
 def evaluate_claim(paper: Paper, claim: Claim, runs: pd.DataFrame, protocol: str) -> ClaimResult:
@@ -163,25 +183,23 @@ def _side(
 
 def _count(runs: pd.DataFrame, keys: Sequence[str], metric: str) -> dict[tuple, _Runs]:
     """Count the runs of every cell."""
-    usable = finished(runs, metric)
-    marked = runs.assign(
-        finished=runs.index.isin(usable.index),
-        failed=runs["status"] == "failed",
-        configuration=runs["config_hash"].where(runs.index.isin(usable.index)),
+    usable = runs.index.isin(finished(runs, metric).index)
+    where = zip(*(runs[name] for name in keys)) if keys else repeat((), len(runs))
+    found: dict[tuple, list[tuple[bool, bool, str, float]]] = {}
+    facts = (usable, runs["status"] == "failed", runs["config_hash"], runs["test_images"])
+    for key, *run in zip(where, *facts, strict=True):
+        found.setdefault(_key(key), []).append(tuple(run))
+    return {key: _summed(cell) for key, cell in found.items()}
+
+
+def _summed(cell: Sequence[tuple[bool, bool, str, float]]) -> _Runs:
+    """Return the counts of one cell's runs: (usable, failed, configuration, test images) each."""
+    return _Runs(
+        sum(usable for usable, _, _, _ in cell),
+        sum(failed for _, failed, _, _ in cell),
+        len({configuration for usable, _, configuration, _ in cell if usable}),
+        min((images for *_, images in cell if not math.isnan(images)), default=math.nan),
     )
-    by = list(keys) if keys else [pd.Series(0, index=runs.index)]
-    table = marked.groupby(by, dropna=False, sort=False).agg(
-        finished=("finished", "sum"),
-        failed=("failed", "sum"),
-        configurations=("configuration", "nunique"),
-        test_images=("test_images", "min"),
-    )
-    rows = table.index.to_frame().itertuples(index=False, name=None) if keys else [()]
-    counts = table.itertuples(index=False, name=None)
-    return {
-        _key(row): _Runs(int(done), int(failed), int(configurations), float(images))
-        for row, (done, failed, configurations, images) in zip(rows, counts, strict=True)
-    }
 
 
 def _compare(

@@ -123,7 +123,9 @@ def same(left: Any, right: Any) -> bool:
 
 
 def rows_of(frame: pd.DataFrame, columns: Sequence[str], key: Sequence[Any]) -> pd.DataFrame:
-    """Return the rows whose columns have the key's values."""
+    """Return the rows whose columns have the key's values; an empty frame needs no such columns."""
+    if not len(frame):
+        return frame
     keep = pd.Series(True, index=frame.index)
     for column, value in zip(columns, key):
         missing = value is None or value != value  # noqa: PLR0124 - NaN

@@ -32,7 +32,8 @@ def load_reported(paper: Paper) -> pd.DataFrame:
         UserError: the file is not there, lacks a column or holds text for a number.
     """
     if paper.reported is None:
-        return pd.DataFrame({name: [] for name in COLUMNS}).assign(label="")
+        kinds = {name: "float64" if name in _NUMBERS else "str" for name in (*COLUMNS, "label")}
+        return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in kinds.items()})
     if not paper.reported.is_file():
         raise UserError(f"paper {paper.name!r}: no reported numbers at {paper.reported}")
     frame = pd.read_csv(paper.reported, dtype=str, keep_default_na=False)

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
 
 from common.results.cells import by_seed, finished, summarise_cells
-from common.results.naming import metric_label, rows_of, show, show_line
+from common.results.naming import metric_label, rows_of
+from common.results.plots.accuracy_marks import (
+    SOURCE_MARKERS,
+    Lines,
+    draw_baseline,
+    draw_crosses,
+    draw_line,
+    draw_reported,
+    legend_handles,
+)
 from common.results.plots.axes import (
+    Feet,
     Limits,
     at_foot,
     axis_limits,
+    in_two_lines,
     is_below,
     place,
     remaining,
@@ -39,13 +47,13 @@ from common.results.plots.layout import Grid, Request, counts_text, finish
 from common.results.plots.style import GREY, Look, paired_looks
 from common.results.reported import snap
 from common.results.spec import AccuracyVsSparsity
-from common.results.statistics import summarise
 
 _PANEL = (3.5, 2.75)
-_SOURCE_MARKERS = ("", "D", "*", "h")  # the first source has the line's own marker, but open
+_LABEL = 34  # characters of an axis label on one line
+_MOST_APART = 6.2  # curves that stand side by side at their full distance
+_CROWD = 9  # more crosses in a panel are small ones
+_NEAR = 0.35  # decades that a number at the foot of a reported panel needs
 _MOST_FEET = 6  # numbers of one reported panel that are written at its foot
-
-Lines = Mapping[tuple, Look]
 
 
 @dataclass(frozen=True)
@@ -104,7 +112,12 @@ def draw_accuracy(request: Request) -> Figure | None:
         if any(len(rows_of(panel.cells, columns, key)) for panel in everything)
         or any(len(rows_of(panel.reported, columns, key)) for panel in everything if not panel.ours)
     }
-    handles = _handles(request, shown, sources, everything)
+    baselines = (
+        any(panel.baseline for panel in everything),
+        any(panel.reported_baseline for panel in everything),
+    )
+    chance = any(panel.cells["at_chance"].any() for panel in everything)
+    handles = legend_handles(request, shown, sources, baselines, chance)
     counts = [n for panel in everything for n in panel.cells["n"]]
     sentences = [f"Mean and 95 % t-interval, {counts_text(counts)}"] if counts else []
     sentences += sentences_beside(request, grid) + ([OWN_AXES] if own_axes else [])
@@ -226,7 +239,7 @@ def _label_axes(
             reported = sorted(theirs, reverse=True)
             sparsity_axis(panel.axes, reported, round_densities(reported))
         if place(panel.axes).colspan.start == first:
-            panel.axes.set_ylabel(metric_label(plot.metric))
+            panel.axes.set_ylabel(in_two_lines(metric_label(plot.metric), _LABEL))
         if not any(is_below(axes, panel.axes) for axes in grid.all_axes):
             panel.axes.set_xlabel("sparsity / weights remaining (log scale)")
 
@@ -243,25 +256,23 @@ def _draw_panel(
     axes = panel.axes
     axes.set_ylim(limits.low, limits.high)
     if panel.baseline:
-        _draw_baseline(axes, panel.baseline)
+        draw_baseline(axes, panel.baseline)
     for height in panel.reported_baseline:
         axes.axhline(height, color=GREY, lw=1.0, ls=":", zorder=1.5, gid="reported_baseline")
-    feet: dict[float, int] = {}
+    feet: Feet = []
     columns = plot.line_columns
     present = [value for value in lines if len(rows_of(panel.cells, columns, value))]
+    step = dodge * min(1.0, _MOST_APART / max(len(present), 1))
+    crowded = panel.cells["at_chance"].sum() > _CROWD
     for i, value in enumerate(present):
         cells = rows_of(panel.cells, columns, value)
         cells = cells.sort_values("sparsity", kind="stable")
-        shift = 10 ** (dodge * ((len(present) - 1) / 2 - i))
+        shift = 10 ** (step * ((len(present) - 1) / 2 - i))
         x = remaining(cells["sparsity"]) * shift
         y = at_foot(cells["mean"].to_numpy(), x, limits, feet, axes)
         half = np.where(y == cells["mean"], (cells["ci_high"] - cells["ci_low"]) / 2, np.nan)
-        _draw_line(axes, x, y, half, lines[value])
-        marked = cells["at_chance"].to_numpy(dtype=bool)
-        if marked.any():
-            axes.plot(
-                *(x[marked], y[marked], "x"), color="black", ms=8, mew=1.3, zorder=6, gid="chance"
-            )
+        draw_line(axes, x, y, half, lines[value])
+        draw_crosses(axes, x, y, cells["at_chance"].to_numpy(dtype=bool), crowded)
         _draw_reported(plot, panel, value, lines[value], shift, sources, limits, feet)
     for value in [value for value in lines if value not in present]:
         _draw_reported(plot, panel, value, lines[value], 1.0, sources, limits, feet)
@@ -275,7 +286,7 @@ def _draw_reported(
     shift: float,
     sources: Sequence[str],
     limits: Limits,
-    feet: dict[float, int],
+    feet: Feet,
 ) -> None:
     """Draw the reported numbers of one curve as open markers, one shape a source.
 
@@ -284,75 +295,16 @@ def _draw_reported(
     mine = rows_of(panel.reported, plot.line_columns, value)
     mine = mine if panel.ours else mine.sort_values("sparsity", kind="stable")
     for source, theirs in mine.groupby("label", sort=True):
-        number = sources.index(str(source)) % len(_SOURCE_MARKERS)
-        marker = _SOURCE_MARKERS[number] or look.marker
+        number = sources.index(str(source)) % len(SOURCE_MARKERS)
+        marker = SOURCE_MARKERS[number] or look.marker
         x = remaining(theirs["sparsity"]) * shift
-        y = at_foot(theirs["value"].to_numpy(), x, limits, feet, panel.axes)
-        style: dict[str, Any] = {"mfc": "white", "mec": look.colour, "mew": 1.2, "ms": 7.5}
-        style |= {"ls": "none", "zorder": 3}
-        if not panel.ours:
-            style |= {"ls": look.dashes, "color": look.colour, "lw": 1.1, "mew": 0.9, "ms": 4}
-            style["zorder"] = 4
-        panel.axes.plot(x, y, marker=marker, gid="reported", **style)
-
-
-def _draw_line(axes: Axes, x: np.ndarray, y: np.ndarray, half: np.ndarray, look: Look) -> None:
-    """Draw one of our curves: filled markers with intervals."""
-    axes.plot(x, y, color=look.colour, marker=look.marker, ls=look.dashes, zorder=4, gid="ours")
-    known = ~np.isnan(half)
-    if known.any():
-        axes.errorbar(
-            *(x[known], y[known], half[known]),
-            fmt="none",
-            ecolor=look.colour,
-            elinewidth=1.0,
-            alpha=0.75,
-            zorder=3.5,
-        )
-
-
-def _draw_baseline(axes: Axes, values: Sequence[float]) -> None:
-    """Draw the dense network as a line with the band of its interval."""
-    numbers = summarise(values)
-    axes.axhline(numbers.mean, color=GREY, lw=1.0, zorder=1.5, gid="baseline")
-    if numbers.n > 1:
-        axes.axhspan(numbers.low, numbers.high, color=GREY, alpha=0.18, lw=0, zorder=1)
+        near = 0.1 if panel.ours else _NEAR
+        y = at_foot(theirs["value"].to_numpy(), x, limits, feet, panel.axes, near)
+        size = 7.5 if plot.beside is None else 5.0  # a number a cell of ours, or a whole curve
+        draw_reported(panel.axes, x, y, look, marker, size if panel.ours else None)
 
 
 def _densities(panel: _Panel) -> list[float]:
     """Return the remaining weights (percent) at which a panel has points."""
     both = pd.concat([panel.cells["sparsity"], panel.reported["sparsity"].astype(float)])
     return [float(value) for value in np.round(remaining(both), 6)]
-
-
-def _handles(
-    request: Request, lines: Lines, sources: Sequence[str], panels: Sequence[_Panel]
-) -> list[Any]:
-    """Return what the legend explains."""
-    plot = request.plot
-    assert isinstance(plot, AccuracyVsSparsity)
-    handles: list[Any] = [
-        Line2D(
-            *([], []),
-            color=k.colour,
-            marker=k.marker,
-            ls=k.dashes,
-            label=show_line(request.paper, v),
-        )
-        for v, k in lines.items()
-    ]
-    if any(panel.baseline for panel in panels):
-        name = show(request.paper, plot.baseline)
-        handles.append(Patch(facecolor=GREY, alpha=0.35, label=f"{name} (95 % interval)"))
-    if any(panel.reported_baseline for panel in panels):
-        label = f"{show(request.paper, plot.baseline)}, reported"
-        handles.append(Line2D([], [], color=GREY, lw=1.0, ls=":", label=label))
-    for number, source in enumerate(sources):
-        marker = _SOURCE_MARKERS[number % len(_SOURCE_MARKERS)] or "o"
-        label = f"reported ({source})" if source else "reported"
-        look: dict[str, Any] = {"marker": marker, "mfc": "white", "mec": "black", "ls": "none"}
-        handles.append(Line2D([], [], label=label, **look))
-    if any(panel.cells["at_chance"].any() for panel in panels):
-        label = "some run at chance level"
-        handles.append(Line2D([], [], color="black", marker="x", ls="none", ms=8, label=label))
-    return handles

@@ -52,17 +52,31 @@ def axis_limits(
     return Limits(low_end - pad - foot, high_end + pad)
 
 
+Feet = list[tuple[float, int]]
+"""Where values are written at the foot of a panel: logarithm of x, and how far up."""
+
+
 def at_foot(
-    values: np.ndarray, x: np.ndarray, limits: Limits, feet: dict[float, int], axes: Axes
+    values: np.ndarray,
+    x: np.ndarray,
+    limits: Limits,
+    feet: Feet,
+    axes: Axes,
+    near: float = 0.1,
 ) -> np.ndarray:
-    """Return where to draw values: those below the axis at its foot, their value beside them."""
+    """Return where to draw values: those below the axis at its foot, their value beside them.
+
+    Values closer than ``near`` (decades of x) are written above one another.
+    """
     heights = values.astype(float).copy()
     span = limits.high - limits.low
     for i, value in enumerate(values):
         if value >= limits.low:
             continue
-        column = round(math.log10(x[i]), 1)
-        level = feet[column] = feet.get(column, -1) + 1
+        column = math.log10(x[i])
+        taken = {level for other, level in feet if abs(other - column) < near}
+        level = min(set(range(len(taken) + 1)) - taken)
+        feet.append((column, level))
         heights[i] = limits.low + span * (0.03 + 0.11 * level)
         axes.annotate(
             f"{value:.1f} ↓",
@@ -98,15 +112,42 @@ def sparsity_axis(
     most, least = densities[0], densities[-1]
     room = max(math.log10(most / least), 0.3)
     axes.set_xlim(most * 10 ** (0.07 * room), least / 10 ** (0.07 * room))
-    there = sorted(set(at or densities))
-    labels = {density: _tick_label(density) for density in there}
-    longest = max(len(line) for label in labels.values() for line in label.split("\n"))
-    ticks: list[float] = there[:1]
-    for density in there:
+    ticks = _every_tick(densities, room) if at is None else _some_ticks(at or densities, room)
+    axes.set_xticks(ticks, [_tick_label(tick) for tick in ticks])
+    axes.set_xticks([], minor=True)
+
+
+def _every_tick(densities: Sequence[float], room: float) -> list[float]:
+    """Return those densities from the least on that have room for the longest label."""
+    labels = [_tick_label(density) for density in densities]
+    longest = max(len(line) for label in labels for line in label.split("\n"))
+    ticks: list[float] = [min(densities)]
+    for density in sorted(densities):
         if math.log10(density / ticks[-1]) >= (0.022 * longest + 0.01) * room:
             ticks.append(density)
-    axes.set_xticks(ticks, [labels[density] for density in ticks])
-    axes.set_xticks([], minor=True)
+    return ticks
+
+
+def _some_ticks(densities: Sequence[float], room: float) -> list[float]:
+    """Return those densities from the greatest on that have room for their own labels."""
+    ticks: list[float] = []
+    widths: list[int] = []
+    for density in sorted(set(densities), reverse=True):
+        width = max(len(line) for line in _tick_label(density).split("\n"))
+        need = (0.014 * (width + widths[-1]) + 0.012) * room if ticks else 0.0
+        if not ticks or math.log10(ticks[-1] / density) >= need:
+            ticks.append(density)
+            widths.append(width)
+    return ticks
+
+
+def in_two_lines(label: str, room: int) -> str:
+    """Return an axis label, broken near its middle if it is longer than ``room`` characters."""
+    gaps = [i for i, character in enumerate(label) if character == " "]
+    if len(label) <= room or not gaps:
+        return label
+    middle = min(gaps, key=lambda i: abs(2 * i - len(label)))
+    return f"{label[:middle]}\n{label[middle + 1 :]}"
 
 
 def round_densities(densities: Sequence[float]) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,6 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import LogLocator
 
 from common.results.cells import by_seed, finished
 from common.results.naming import metric_label, rows_of, show_line
@@ -29,6 +29,7 @@ from common.results.spec import Costs
 _WIDTH = 3.5
 _BAR = 0.62  # of the room between two bars
 _ROOM_FOR_NUMBERS = 0.28  # of the axis, right of the longest bar
+_ROOM_FOR_BOTH = 0.48  # with a reported number in brackets
 
 
 def draw_costs(request: Request) -> Figure | None:
@@ -87,30 +88,33 @@ def _draw_panel(
     every = [v for part in (costs, beside) for values in part.values() for v in values if v > 0]
     low, high = min(every, default=1.0) / 2, max(every, default=1.0)
     axes.set_xscale("log")
-    axes.set_xlim(low, low * (1.05 * high / low) ** (1 / (1 - _ROOM_FOR_NUMBERS)))
+    room = _ROOM_FOR_BOTH if any(beside.values()) else _ROOM_FOR_NUMBERS
+    axes.set_xlim(low, low * (1.05 * high / low) ** (1 / (1 - room)))
     for number, (key, look) in enumerate(lines.items()):
         values = costs[key]
         end = low
+        mean = sum(values) / max(len(values), 1)
         if values:
-            mean = sum(values) / len(values)
-            end = max(mean, low)
+            end = max(*values, low)
             fill: dict[str, Any] = {"color": look.colour, "alpha": 0.75, "gid": "ours"}
             if not ours:
                 fill = {"fc": "white", "ec": look.colour, "hatch": "////", "gid": "reported"}
             if mean > 0:
-                axes.barh(number, end - low, _BAR, left=low, lw=0.9, **fill)
+                axes.barh(number, mean - low, _BAR, left=low, lw=0.9, **fill)
             if len(set(values)) > 1 and ours:
                 dots = [max(value, low) for value in values]
                 axes.plot(dots, [number] * len(dots), "o", color="black", ms=2.6, gid="seed")
+        shown = [mean] if ours and values else list(dict.fromkeys(values))
+        text = " / ".join(map(cost_text, shown)) or "\N{EN DASH}"
         for value in beside.get(key, ()):
             style: dict[str, Any] = {"mfc": "white", "mec": look.colour, "mew": 1.3, "ms": 6}
             axes.plot(max(value, low), number, "D", gid="reported", zorder=6, **style)
             end = max(end, value)
-        text = cost_text(sum(values) / len(values)) if values else "\N{EN DASH}"
+            text += f" (reported {cost_text(value)})"
         axes.annotate(
             text,
-            (max([end, *values]) if values else end, number),
-            xytext=(5, 0),
+            (end, number),
+            xytext=(8 if beside.get(key) else 6, 0),
             textcoords="offset points",
             va="center",
             fontsize=8,
@@ -123,8 +127,11 @@ def _draw_panel(
     axes.set_ylim(len(names) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False, axis="y")
-    axes.xaxis.set_major_locator(LogLocator(numticks=6))
-    axes.xaxis.set_minor_locator(LogLocator(subs=()))
+    powers = range(math.ceil(math.log10(low)), math.floor(math.log10(2 * high)) + 1)
+    step = max(1, len(powers) // 4)
+    ticks = [10.0**power for power in powers[::step]]
+    axes.set_xticks(ticks, [f"{tick:,g}" for tick in ticks])
+    axes.set_xticks([], minor=True)
     axes.set_xlabel(f"{metric_label(metric)}, log scale")
 
 

@@ -29,6 +29,7 @@ from common.results.plots.style import Look, paired_looks
 from common.results.spec import LayerDensities
 
 _PANEL = (5.2, 3.1)
+_PANEL_OF_PAIR = (4.4, 3.1)
 _MOST_NAMES = 14
 _EMPTIED: Mapping[str, Any] = {"color": "black", "ms": 8, "mew": 1.3, "zorder": 6}
 
@@ -42,7 +43,9 @@ def draw_layers(request: Request) -> Figure | None:
     if not len(runs) and not (request.alone and len(profiles)):
         return None
     used = (*plot.lines, "sparsity")
-    grid, keys, theirs = make_panels(request, runs, profiles, used, _PANEL)
+    grid, keys, theirs = make_panels(
+        request, runs, profiles, used, _PANEL_OF_PAIR if len(profiles) else _PANEL
+    )
     if plot.sparsity is None and len(runs):
         highest = runs.groupby(keys, dropna=False)["sparsity"].transform("max") if keys else None
         highest = runs["sparsity"].max() if highest is None else highest
@@ -261,3 +264,4 @@ def _layer_axis(axes: Axes, names: list[str]) -> None:
         axes.set_xlabel("layer, from input to output")
     else:
         axes.set_xlabel("layer number, from input to output")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=10, integer=True, min_n_ticks=1))

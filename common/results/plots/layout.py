@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend import Legend
@@ -204,8 +205,8 @@ def finish(grid: Grid, request: Request, handles: Sequence[Any], sentences: Sequ
     below = 0.08
     legend: Legend | None = None
     if handles:
-        legend = _legend(figure, handles)
         renderer = FigureCanvasAgg(figure).get_renderer()
+        legend = _legend(figure, handles, renderer)
         below += legend.get_window_extent(renderer).height / figure.dpi
     height = grid.rows * grid.panel_height + above + below
     figure.set_figheight(height)
@@ -230,24 +231,28 @@ def _place_panels(figure: Figure, rect: tuple[float, float, float, float]) -> No
         axes.set_position(tuple(round(value, 4) for value in axes.get_position().bounds))
 
 
-def _legend(figure: Figure, handles: Sequence[Any]) -> Legend:
+def _legend(figure: Figure, handles: Sequence[Any], renderer: RendererAgg) -> Legend:
     """Return a legend at the bottom with as many columns as fit the figure's width."""
-    renderer = FigureCanvasAgg(figure).get_renderer()
     limit = 0.98 * figure.get_figwidth() * figure.dpi
+    style: dict[str, Any] = {"handlelength": 2.6, "columnspacing": 1.4, "borderaxespad": 0.3}
+    widths: list[float] = []
     for columns in range(len(handles), 0, -1):
-        legend = figure.legend(
-            handles=list(handles),
-            loc="lower center",
-            ncols=columns,
-            handlelength=2.6,
-            columnspacing=1.4,
-            borderaxespad=0.3,
-        )
+        # A legend costs time to make; where the texts alone are too wide, none is.
+        if widths and _least_width(widths, columns) > limit:
+            continue
+        legend = figure.legend(handles=list(handles), loc="lower center", ncols=columns, **style)
         legend.set_in_layout(False)
         if columns == 1 or legend.get_window_extent(renderer).width <= limit:
             return legend
+        widths = [text.get_window_extent(renderer).width for text in legend.get_texts()]
         legend.remove()
     raise AssertionError("a legend of one column is always taken")
+
+
+def _least_width(widths: Sequence[float], columns: int) -> float:
+    """Return what the texts of a legend take at least, filled column by column as a legend is."""
+    parts = np.array_split(np.array(widths), columns)
+    return float(sum(part.max() for part in parts if len(part)))
 
 
 def counts_text(counts: Sequence[int]) -> str:

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from common.results.cells import by_seed, finished
 from common.results.datasets import chance_percent
-from common.results.naming import metric_label, rows_of, same, show, show_key
+from common.results.naming import metric_label, rows_of, same, show, show_key, sort_key
 from common.results.plots.axes import is_below, place
 from common.results.plots.beside import (
     OWN_AXES,
@@ -43,16 +43,16 @@ def draw_scatter(request: Request) -> Figure | None:
     plot = request.plot
     assert isinstance(plot, Scatter)
     runs = finished(finished(request.runs, plot.x), plot.y)
+    runs = runs[runs["method"] != "dense"]
     points = reported_points(request, plot)
     if not len(runs) and not (request.alone and len(points)):
         return None
     points = levels(points, runs["sparsity"].dropna().unique(), request.paper.sparsity_tolerance)
     columns = list(dict.fromkeys((plot.colours, *plot.markers, "method", "variant", "sparsity")))
     grid, keys, theirs = make_panels(request, runs, points, columns, _PANEL)
-    colours = paired_looks(
-        all_keys(request, (plot.colours,), points), request.orders([plot.colours])
-    )
-    marks = _marks(runs, points, plot.markers)
+    names = all_keys(request, (plot.colours,), points, leave_out="dense")
+    colours = paired_looks(names, request.orders([plot.colours]))
+    marks = _marks(request, runs, points, plot.markers)
     overlay = on_our_axes(request, points)
     shown: dict[Axes, pd.DataFrame] = {}
     counts: list[int] = []
@@ -98,6 +98,7 @@ def reported_points(request: Request, plot: Scatter) -> pd.DataFrame:
     """
     names = plot.reported_names
     rows = beside_rows(request, *names)
+    rows = rows[rows["method"] != "dense"]
     x, y = (rows[rows["metric"] == name].rename_axis("row").reset_index() for name in names)
     found = []
     for by in (["experiment", *_NAMES], list(_NAMES)):
@@ -119,12 +120,14 @@ def _seeds(runs: pd.DataFrame, columns: Sequence[str], plot: Scatter) -> pd.Data
     return x.rename(columns={"value": "x"}).assign(y=y["value"])
 
 
-def _marks(runs: pd.DataFrame, points: pd.DataFrame, columns: Sequence[str]) -> dict[tuple, str]:
+def _marks(
+    request: Request, runs: pd.DataFrame, points: pd.DataFrame, columns: Sequence[str]
+) -> dict[tuple, str]:
     """Return the marker of every value tuple; the rarest of too many share a small one."""
     ours = Counter(_keys(runs, columns))
     theirs = Counter(_keys(points, columns))
     every = [*ours, *(key for key in theirs if key not in ours)]
-    every.sort(key=lambda key: [(v is None, isinstance(v, str), v) for v in key])
+    every.sort(key=lambda key: [sort_key(request.paper, c, v) for c, v in zip(columns, key)])
     own = every
     if len(every) > len(MARKERS):
         own = sorted(every, key=lambda key: (key not in ours, -ours[key] - theirs[key]))
@@ -134,6 +137,8 @@ def _marks(runs: pd.DataFrame, points: pd.DataFrame, columns: Sequence[str]) -> 
 
 def _keys(rows: pd.DataFrame, columns: Sequence[str]) -> list[tuple]:
     """Return the values of some columns row by row, None for missing ones."""
+    if not len(rows):
+        return []
     found = rows[list(columns)].itertuples(index=False, name=None)
     return [tuple(None if same(value, None) else value for value in key) for key in found]
 
@@ -147,13 +152,16 @@ def _draw_cells(
     is_open: bool,
 ) -> None:
     """Draw one marker a cell, open ones for reported numbers."""
+    if not len(cells):
+        return
     keys = list(zip(cells[plot.colours], _keys(cells, plot.markers), strict=True))
     for colour, mark in dict.fromkeys(keys):
         rows = cells[[key == (colour, mark) for key in keys]]
         look = colours[colour,]
-        style: dict[str, Any] = {"color": look.colour, "ms": 6.5, "zorder": 4, "gid": "ours"}
+        style: dict[str, Any] = {"color": look.colour, "zorder": 4, "gid": "ours"}
         if is_open:
             style |= {"mfc": "none", "mew": 1.2, "gid": "reported", "zorder": 5}
+        style["ms"] = 6.5 if marks[mark] != _OTHER else 8
         axes.plot(rows["x"], rows["y"], ls="none", marker=marks[mark], **style)
 
 
@@ -237,15 +245,16 @@ def _handles(
         handles.append(Line2D([], [], color=GREY, marker=mark, label=", ".join(parts), **plain))
     if any(marks[key] == _OTHER for key in there):
         names = ", ".join(show(request.paper, name) for name in several)
-        handles.append(Line2D([], [], color=GREY, marker=_OTHER, label=f"other {names}", **plain))
+        style: dict[str, Any] = {"ls": "none", "ms": 8, "marker": _OTHER}
+        handles.append(Line2D([], [], color=GREY, label=f"other {names}", **style))
     if dots:
-        style: dict[str, Any] = {"ls": "none", "ms": 3.2, "alpha": 0.5, "mew": 0}
+        style = {"ls": "none", "ms": 3.2, "alpha": 0.5, "mew": 0}
         handles.append(Line2D([], [], color="black", marker="o", label="one seed", **style))
     if reported:
         style = {"ls": "none", "ms": 6.5, "mfc": "white", "mec": "black"}
         handles.append(Line2D([], [], marker="o", label="reported", **style))
     if plot.x.endswith("accuracy") and plot.y.endswith("accuracy"):
-        handles.append(Line2D([], [], color=GREY, ls="--", lw=0.9, label="both the same"))
+        handles.append(Line2D([], [], color=GREY, ls="--", lw=0.9, label="equal accuracies"))
     if plot.x.endswith("accuracy") or plot.y.endswith("accuracy"):
         handles.append(Line2D([], [], color=GREY, ls=":", lw=0.9, label="chance level"))
     return handles

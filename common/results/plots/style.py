@@ -14,8 +14,12 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F")
-"""Okabe and Ito's colours in an order of falling contrast; ochre stands in for their yellow."""
+COLOURS = (
+    *("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#8C6D1F"),
+    *("#882255", "#7FB032", "#5B3FA0", "#8A9BA8"),
+)
+"""Okabe and Ito's colours in an order of falling contrast, ochre in the place of their yellow; then
+four for papers of many methods."""
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
@@ -56,7 +60,7 @@ class Look:
 
 
 def looks(values: Sequence[Any], order: Sequence[Any] = ()) -> dict[Any, Look]:
-    """Give every value its own look; the first eight differ in colour and in marker.
+    """Give every value its own look; the first twelve differ in colour, the first eight in marker.
 
     Values of ``order`` have the look of their position there, so that a method looks the same in
     all plots of a paper, whichever others are drawn.
@@ -67,7 +71,7 @@ def looks(values: Sequence[Any], order: Sequence[Any] = ()) -> dict[Any, Look]:
     return {
         value: Look(
             COLOURS[place % len(COLOURS)],
-            MARKERS[(place + place // len(COLOURS)) % len(MARKERS)],
+            MARKERS[(place + place // len(MARKERS)) % len(MARKERS)],
             DASHES[place % len(DASHES)],
         )
         for value, place in ((value, places[value]) for value in values)

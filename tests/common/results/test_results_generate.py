@@ -45,7 +45,12 @@ generate({"sample": paper}, pathlib.Path(sys.argv[2]))
 
 def test_made_again_the_bytes_are_the_same(tmp_path, sample_paper, sample_records, store):
     """Also in another process, where the order of sets and the addresses of objects differ."""
-    records = sample_records("paper")
+    records = [
+        record
+        for record in sample_records("paper")
+        if record["config"]["find"]["sparsity"] in (None, 0.95, 0.98)
+        and record["config"]["method"] != "grasp"
+    ]  # few panels: drawing takes the time
     first = store(tmp_path / "a", records)
     second = store(tmp_path / "b", records[::-1])
     files = generate({"sample": sample_paper}, first)

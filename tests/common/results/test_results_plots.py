@@ -23,12 +23,21 @@ def marks(figure, gid):
     return found
 
 
+@pytest.fixture(scope="module")
+def drawn():
+    """The figures of the sample records, which no test changes."""
+    return {}
+
+
 @pytest.fixture
-def figure_of(sample_paper, sample_records):
+def figure_of(sample_paper, sample_records, drawn):
     """A function that draws the sample paper's plot of one protocol."""
 
     def make(number, protocol, records=None):
-        records = sample_records(protocol) if records is None else records
+        if records is None and (number, protocol) not in drawn:
+            drawn[number, protocol] = make(number, protocol, sample_records(protocol))
+        if records is None:
+            return drawn[number, protocol]
         frame, plot = records_frame(records), sample_paper.plots[number]
         return draw(Request(sample_paper, plot, protocol, frame, load_reported(sample_paper)))
 
@@ -186,9 +195,9 @@ def test_looks_differ_in_more_than_colour():
     assert len({(look.colour, look.marker) for look in many}) == 24
 
 
-def test_files_are_valid_and_equal_when_written_again(tmp_path, figure_of):
+def test_files_are_valid_and_equal_when_written_again(tmp_path, figure_of, sample_records):
     for folder in ("a", "b"):
-        save(figure_of(1, "quick"), tmp_path / folder / "layers_quick")
+        save(figure_of(1, "quick", sample_records("quick")), tmp_path / folder / "layers_quick")
     for ending in ("png", "svg"):
         first, second = (tmp_path / f / f"layers_quick.{ending}" for f in ("a", "b"))
         assert first.read_bytes() == second.read_bytes()
