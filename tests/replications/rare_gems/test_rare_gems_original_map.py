@@ -1,5 +1,7 @@
 """The map from the original's arguments to a config here: complete, and true."""
 
+import re
+
 import pytest
 
 from common.config import RunConfig
@@ -11,7 +13,9 @@ from replications.rare_gems.original import ARGUMENTS, flag_map, map_table
 
 # Every argument that the README of the original, its sample config and the table of the
 # specification (section 6) name.
-NAMED = """
+NAMED = re.findall(
+    r"\w+",
+    """
     algo lr fine_tune_lr batch_size optimizer fine_tune_optimizer dataset arch gamma iter_period
     conv_type target_sparsity unflag_before_finetune init score_init hc_quantized regularization
     lmbda gpu workers subfolder name lr_policy fine_tune_lr_policy epochs wd fine_tune_wd momentum
@@ -23,7 +27,8 @@ NAMED = """
     weight_training random_subnet smart_ratio sr_version imp_rewind_iter imp_no_rewind imp_rounds
     imp_resume_round imp_resume_epoch imp_resume_iter imp_rewind_model milestones num_test
     weight_decay
-""".split()
+    """,
+)
 
 
 @pytest.mark.parametrize("key", NAMED)
