@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from common.models import build_model
 from common.pipeline import Context, RunPlan, compute_phase, finish_run, plan_run
 from common.randomness import generator
 from common.tickets import Ticket
+from common.tracking import Workspace
 from common.training import Row, TrainData, TrainHooks, evaluate
 from replications.rare_gems.methods import METHODS
 
@@ -23,6 +25,7 @@ PLAIN = {"bn_affine": False, "init": "signed_constant"}
 NETWORKS: dict[str, dict[str, Any]] = {
     "fc": {"hidden": [12], "image_size": 16, "init": "signed_constant"},
     "small_cnn": {"width": 2, "classifier": "conv", "classifier_bias": False, **PLAIN},
+    "resnet8": {"width": 2, "init": "signed_constant"},  # with affine norm layers and a bias
     "resnet18": {"width": 2, "stem": "imagenet", "classifier_bias": False, **PLAIN},
 }
 
@@ -101,30 +104,45 @@ def search(network, few_digits) -> Callable[..., Search]:
     return go
 
 
+def compute_run(context: Context, find: dict[str, Any], model: str = "fc", **fields):
+    """Compute a whole run on the digits; return its plan and its record."""
+    raw = {
+        "paper": "rare_gems",
+        "experiment": "test",
+        "protocol": "test",
+        "name": "tiny",
+        "method": find["name"],
+        "variant": "standard",
+        "data": {"name": "digits", "augment": None, "subset": {"count": 250}},
+        "model": {"name": model, **NETWORKS[model]},
+        "find": find,
+        "train": None,
+        "precision": "float32",
+        **fields,
+    }
+    config = parse_config(raw, METHODS.catalog())
+    content = context.dataset("digits").fingerprint["sha256"]
+    plan = plan_run(config, 0, METHODS, content)
+    for phase in plan.phases:
+        compute_phase(phase, context)
+    return plan, finish_run(plan, context)
+
+
 @pytest.fixture
 def run(context: Context) -> Callable[..., tuple[RunPlan, dict[str, Any]]]:
     """Return a function that computes a whole run on the digits: its plan and its record."""
+    return partial(compute_run, context)
 
-    def go(find: dict[str, Any], model: str = "fc", **fields):
-        raw = {
-            "paper": "rare_gems",
-            "experiment": "test",
-            "protocol": "test",
-            "name": "tiny",
-            "method": find["name"],
-            "variant": "standard",
-            "data": {"name": "digits", "augment": None, "subset": {"count": 250}},
-            "model": {"name": model, **NETWORKS[model]},
-            "find": find,
-            "train": None,
-            "precision": "float32",
-            **fields,
-        }
-        config = parse_config(raw, METHODS.catalog())
-        content = context.dataset("digits").fingerprint["sha256"]
-        plan = plan_run(config, 0, METHODS, content)
-        for phase in plan.phases:
-            compute_phase(phase, context)
-        return plan, finish_run(plan, context)
 
-    return go
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Context:
+    """Return a place to compute in that the tests of a file share."""
+    root = tmp_path_factory.mktemp("shared")
+    workspace = Workspace(root / "runs", root / "results", root / "data")
+    return Context(workspace, threads=1, checkpoint_seconds=60.0, progress=False)
+
+
+@pytest.fixture(scope="module")
+def run_shared(shared: Context) -> Callable[..., tuple[RunPlan, dict[str, Any]]]:
+    """Return the same function for that place: runs of a file share their phases."""
+    return partial(compute_run, shared)
