@@ -56,7 +56,7 @@ def imp(given: Given) -> Plan:
     method, rewind = _rewind(given, period)
     fraction = prune_rate(given, "the fraction REMOVED in every round")
     find: Section = {"name": "imp", "rounds": rounds - 1, "fraction_per_round": fraction}
-    find |= {"rewind": rewind, "train": training, **shortcut_option(given)}
+    find |= {"count": "original", "rewind": rewind, "train": training, **shortcut_option(given)}
     variant = "standard"
     if given["invert_sanity_check"]:
         find["invert"], variant = True, "invert_scores"

@@ -332,7 +332,7 @@ class TestBaselines:
         config, notes = run(IMP, lr=0.1, wd=1e-4, lr_policy="multistep_lr", **values)
         find = config.find
         assert (config.method, find.rewind.to, find.rewind.step) == (method, *rewind)
-        assert (find.rounds, find.fraction_per_round) == (19, 0.2)
+        assert (find.rounds, find.fraction_per_round, find.count) == (19, 0.2, "original")
         assert (find.train.epochs, find.train.lr) == (160, 0.1)
         assert config.train.model_dump() == {
             key: value for key, value in find.train.model_dump().items() if key not in
