@@ -168,7 +168,8 @@ def _prune(inputs: FindInputs) -> Ticket:
         largest=options.invert,
     )
     if not any(bool(mask.any()) for mask in kept.values()):
-        raise UserError(f"find.rounds: nothing is left after round {options.number_of_rounds}")
+        number = options.number_of_rounds
+        raise UserError(f"find.rounds: nothing is left of this network before {number} rounds end")
     return Ticket(kept, _rewound(inputs, options.rewind, list(masks)))
 
 
