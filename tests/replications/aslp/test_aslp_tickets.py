@@ -79,3 +79,12 @@ def test_its_file_is_the_ticket_of_another_run(context):
     _, again = run(context, taken, MODELS["resnet32"], train=None)
     assert again["metrics"]["test_accuracy"] == record["metrics"]["test_accuracy"]
     assert again["ticket"]["layer_kept"] == record["ticket"]["layer_kept"]
+
+
+@pytest.mark.parametrize("finder", ["aslp", "supermask"])
+def test_shortcuts_that_do_not_count_are_dense(context, finder):
+    search = {**SEARCH, "epochs": 0}
+    find = {"name": finder, "prune_shortcuts": False, "samples": 1, "search": search}
+    _, record = run(context, find, MODELS["resnet32"], train=None)
+    names = record["ticket"]["layer_order"]
+    assert len(names) == 32 and not any("shortcut" in name for name in names)

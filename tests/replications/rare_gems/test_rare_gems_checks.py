@@ -13,7 +13,7 @@ from replications.rare_gems.checks import CHECKS, Reinit, ShuffleMask
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 SEARCH = {"epochs": 2, "batch_size": 50, "lr": 0.05}
-ROUND = {"epochs": 1, "batch_size": 50, "lr": 0.05}
+ROUND = {"epochs": 1, "batch_size": 50, "lr": 0.05, "subset": {"count": 250}}
 POPUP = {"name": "edge_popup", "sparsity": 0.6, **SEARCH, "select": "last"}
 FINDERS = {
     "gem_miner": {"name": "gem_miner", "sparsity": 0.6, "prune_period": 1, **SEARCH},

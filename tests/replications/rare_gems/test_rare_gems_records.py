@@ -1,6 +1,8 @@
 """What whole runs record: accuracy before fine-tuning, the cost of a ticket, the curves."""
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from common.config import config_hash, parse_config
 from common.pipeline import phase_paths
@@ -13,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 SEARCH = {"epochs": 4, "batch_size": 50, "lr": 0.05}
 GEM = {"name": "gem_miner", "sparsity": 0.3, "prune_period": 1, **SEARCH}
 TRAIN = {"epochs": 2, "batch_size": 50, "lr": 0.05}
-ROUND = {**TRAIN, "epochs": 2}
+ROUND = {**TRAIN, "subset": {"count": 250}}
 CURVES = {
     "epoch",
     "train_loss",
@@ -140,11 +142,17 @@ def test_other_tickets_start_as_they_are_and_cost_what_they_trained(run_shared, 
     assert record["timing"]["search_seconds"] == pytest.approx(sum(before + trainings))
 
 
-def test_a_pretraining_of_gem_miner_is_part_of_its_cost(run):
-    _, record = run({**GEM, "pretrain": ROUND}, train=None)
+def test_gem_miner_may_search_among_trained_weights_and_pays_for_them(run, context):
+    plan, record = run({**GEM, "pretrain": ROUND, "warm_start": True}, train=None)
     metrics = record["metrics"]
     assert metrics["search_epochs"] == 4 + 2
     assert metrics["test_accuracy"] == metrics["start_test_accuracy"]
+    trained = load_file(phase_paths(plan.phases[0], context).final)
+    ticket = Ticket.load(phase_paths(plan.ticket, context).ticket)
+    assert all(torch.equal(ticket.weights[name], trained[name]) for name in ticket.masks)
+    larger = torch.cat([trained[name].abs().flatten() for name in ticket.masks])
+    kept = torch.cat([mask.flatten() for mask in ticket.masks.values()])
+    assert larger[kept].mean() > larger[~kept].mean(), "the smaller half started with score 0"
 
 
 def test_an_edge_popup_search_watches_the_test_accuracy_only_if_it_is_asked_to(run):
