@@ -11,11 +11,6 @@ times, so it holds when the machine drifts.
 from __future__ import annotations
 
 import argparse
-import multiprocessing
-import statistics
-import time
-from collections.abc import Callable
-from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
@@ -39,6 +34,7 @@ from common.training import TrainData, prepare_device, resolve_precision
 from replications.aslp.gumbel import GumbelMask
 from replications.aslp.rescale import DynamicRescale, SmartRescale
 from replications.aslp.supermask import SupermaskMask
+from tests.benchmarks.duel import Step, measure
 
 STRATEGIES = ("aslp", "aslp+WR", "aslp+WR one pass", "supermask", "supermask+WR", "edge_popup")
 SPARSITY = 0.5
@@ -80,9 +76,6 @@ class _Plain(nn.Module):
         logits = torch.stack([self.latent, torch.zeros_like(self.latent)])
         masked = weight * F.gumbel_softmax(logits, tau=1, hard=True, dim=0)[0]
         return masked * self.factor if "WR" in self.strategy else masked
-
-
-Step = Callable[[], None]
 
 
 def _batch(batch_size: int) -> Split:
@@ -165,49 +158,6 @@ def workbench(strategy: str, name: str, batch_size: int, device: torch.device) -
     return step
 
 
-def _serve(make: Callable[..., Step], arguments: tuple[Any, ...], line: Connection) -> None:
-    """Time as many steps as asked for, until none are."""
-    device, threads = arguments[-1], line.recv()
-    if threads:
-        torch.set_num_threads(threads)
-    step = make(*arguments)
-    step()
-    line.send(torch.get_num_threads())
-    while steps := line.recv():
-        started = time.perf_counter()
-        for _ in range(steps):
-            step()
-        if device.type == "cuda":
-            torch.cuda.synchronize()
-        line.send((time.perf_counter() - started) / steps)
-
-
-def measure(arguments: tuple[Any, ...], steps: int, rounds: int, threads: int) -> tuple[float, ...]:
-    """Return the median seconds a step of both sides, and the median ratio."""
-    spawn = multiprocessing.get_context("spawn")
-    lines, processes = [], []
-    for make in (plain, workbench):
-        here, there = spawn.Pipe()
-        process = spawn.Process(target=_serve, args=(make, arguments, there), daemon=True)
-        process.start()
-        here.send(threads)
-        here.recv()
-        lines.append(here)
-        processes.append(process)
-    times = []
-    for _ in range(rounds):
-        row = []
-        for line in lines:
-            line.send(steps)
-            row.append(line.recv())
-        times.append(row)
-    for line, process in zip(lines, processes, strict=True):
-        line.send(0)
-        process.join()
-    reference, ours = (statistics.median(column) for column in zip(*times, strict=True))
-    return reference, ours, statistics.median(row[0] / row[1] for row in times)
-
-
 def main() -> None:
     """Print the table and what bounds it."""
     parser = argparse.ArgumentParser(
@@ -234,9 +184,17 @@ def main() -> None:
     for name in parsed.models:
         for strategy in parsed.strategies:
             arguments = (strategy, name, parsed.batch_size, device)
-            reference, ours, ratio = measure(arguments, parsed.steps, parsed.rounds, parsed.threads)
+            seen = measure(
+                plain,
+                workbench,
+                arguments,
+                steps=parsed.steps,
+                rounds=parsed.rounds,
+                threads=parsed.threads,
+            )
             print(
-                f"| {name} | {strategy} | {1e3 * reference:.0f} | {1e3 * ours:.0f} | {ratio:.2f} |",
+                f"| {name} | {strategy} | {1e3 * seen.plain:.0f} | {1e3 * seen.ours:.0f} "
+                f"| {seen.ratio:.2f} |",
                 flush=True,
             )
     print(
