@@ -75,8 +75,10 @@ class EdgePopupOptions(LearnedMaskOptions):
                 f"prune_period must be below search.epochs ({self.search.epochs}), found "
                 f"{self.prune_period}"
             )
-        if self.gradual and self.search.patience is not None:
-            raise refuse("gradual needs patience null: the sparsity is reached in the last epochs")
+        if self.gradual and self.search.select != "last":
+            raise refuse(
+                "gradual needs search.select 'last': the sparsity is reached in the last epochs"
+            )
         if (self.regularization is None) != (self.penalty == 0.0):
             raise refuse("regularization and lambda belong together")
         if self.scope == "global" and changed(self, "rule"):

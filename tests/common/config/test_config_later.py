@@ -80,7 +80,7 @@ def test_the_watched_test_accuracy_is_dumped_where_it_is_not_the_default_of_its_
     "changed",
     [
         {"scope": "global"},
-        {"scope": "global", "gradual": True, "prune_period": 5},
+        {"scope": "global", "gradual": True, "prune_period": 5, "select": "last"},
         {"regularization": "L2", "lambda": 1e-4},
         {"invert": True},
         {"prune_shortcuts": False},

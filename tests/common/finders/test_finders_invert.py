@@ -7,7 +7,6 @@ from common.data import load_dataset
 from common.finders import find_ticket
 from common.models import build_model
 
-
 # Lowest scores empty layers: that the check does so, and says so, is its point.
 pytestmark = pytest.mark.filterwarnings("ignore::common.tickets.ticket.LayerCollapseWarning")
 

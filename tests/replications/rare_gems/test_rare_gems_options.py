@@ -13,7 +13,7 @@ CUBE = {"name": "hypercube"}
 POPUP = {"name": "edge_popup", "sparsity": 0.9}
 RATIO = {"name": "smart_ratio", "sparsity": 0.9}
 GLOBAL = {**POPUP, "scope": "global"}
-GRADUAL = {**GLOBAL, "gradual": True, "prune_period": 5}
+GRADUAL = {**GLOBAL, "gradual": True, "prune_period": 5, "select": "last"}
 
 
 def options(given):
@@ -172,7 +172,7 @@ REFUSED = [
     ({**GLOBAL, "prune_period": 5}, "gradual and prune_period belong together"),
     ({**GRADUAL, "scope": "layer"}, "gradual needs scope 'global'"),
     ({**GRADUAL, "epochs": 5}, r"prune_period must be below search\.epochs \(5\), found 5"),
-    ({**GRADUAL, "patience": 5}, "gradual needs patience null"),
+    ({**GRADUAL, "select": "best_validation"}, "gradual needs search.select 'last'"),
     ({**POPUP, "lambda": 0.1}, "regularization and lambda belong together"),
     ({**POPUP, "regularization": "L2"}, "regularization and lambda belong together"),
     ({**GLOBAL, "rule": "floor"}, f"rule {NOTHING} where scope is 'global'"),

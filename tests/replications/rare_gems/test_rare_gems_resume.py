@@ -33,7 +33,7 @@ KINDS = {
     "gradual edge-popup": (
         "edge_popup",
         "fc",
-        {"scope": "global", "gradual": True, "prune_period": 1},
+        {"scope": "global", "gradual": True, "prune_period": 1, "select": "last"},
     ),
     "learned smart ratio": (
         "smart_ratio",
