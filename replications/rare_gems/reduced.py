@@ -12,11 +12,11 @@ SEEDS = [0, 1, 2]
 DENSITIES = (5, 2)
 PENALTY = {5: 1e-4, 2: 3e-4}
 SEARCH_EPOCHS, TUNE_EPOCHS, BATCH = 12, 5, 50
-EDGE_POPUP_EPOCHS = 10
+EDGE_POPUP_EPOCHS = 8
 
-# A round keeps 61 % of the weights, so that few rounds end at the density of the searches; warm
+# A round keeps 52 % of the weights, so that few rounds end at the density of the searches; warm
 # rounds go back to the middle of the first one's single epoch.
-IMP_ROUNDS, IMP_EPOCHS, IMP_WARM_STEP = 8, 1, 10
+IMP_ROUNDS, IMP_EPOCHS, IMP_WARM_STEP = 6, 1, 10
 
 MODEL: Config = {
     "name": "resnet8",
@@ -116,17 +116,18 @@ def quick() -> Iterator[Config]:
             yield _digits(method, check, score, lowest, transform=CHECKS[check])
 
 
-SHORT_EPOCHS = 6
+SHORT_EPOCHS, SHORT_TUNE_EPOCHS = 6, 3
+SHORT = f"cpu_{SHORT_EPOCHS}_and_{SHORT_TUNE_EPOCHS}_epochs"
 
 
 def _short(method: str, variant: str, init: str, find: Config, lr: float) -> Config:
     return {
-        **label("cpu-short", f"cpu_{SHORT_EPOCHS}_epochs", method, variant, 1.44),
+        **label("cpu-short", SHORT, method, variant, 1.44),
         "data": CIFAR10,
         "model": RESNET20.model | {"init": init},
         "find": {"name": method, "sparsity": sparsity_of(1.44), **find},
         "transform": CHECKS[variant],
-        "train": recipe(SHORT_EPOCHS, RESNET20.batch, lr, 1e-4),
+        "train": recipe(SHORT_TUNE_EPOCHS, RESNET20.batch, lr, 1e-4),
         "seeds": [0],
     }
 

@@ -64,10 +64,10 @@ def test_a_file_is_a_run_for_the_program():
 # which differ would be taken for the same.
 HASHES = {
     "paper/cifar10_resnet20_tradeoff_gem_miner_1.44": "532587142cbd2e93",
-    "cifar10_short/cpu_short_gem_miner_1.44": "fa3c6dccd8d0c560",
-    "cifar10_short/cpu_short_gem_miner_1.44_shuffle_mask": "deb5dbe6e761528c",
-    "cifar10_short/cpu_short_gem_miner_1.44_reinit_weights": "a7f687b747b61805",
-    "cifar10_short/cpu_short_smart_ratio_1.44": "337d9833584c6c75",
+    "cifar10_short/cpu_short_gem_miner_1.44": "5a006e2fc01b3fd1",
+    "cifar10_short/cpu_short_gem_miner_1.44_shuffle_mask": "7890ab3ad6998995",
+    "cifar10_short/cpu_short_gem_miner_1.44_reinit_weights": "f48c7e9f15c1dfeb",
+    "cifar10_short/cpu_short_smart_ratio_1.44": "a5c75653b80a6b9e",
 }
 
 
@@ -88,7 +88,7 @@ def test_protocols_of_the_presets(presets):
         "paper": {"paper"},
         "printed": {"paper_printed"},
         "imagenet": {"paper"},
-        "cifar10_short": {"cpu_6_epochs"},
+        "cifar10_short": {"cpu_6_and_3_epochs"},
     }
 
 
