@@ -10,6 +10,7 @@ import pandas as pd
 from common.errors import unknown_name
 from common.results.claim_files import write_claims
 from common.results.claims import evaluate
+from common.results.derived import LAYER_METRICS
 from common.results.formats import table_latex, table_markdown, write_csv, write_text
 from common.results.index import Entry, index_markdown
 from common.results.plot_kinds import beside_of
@@ -86,7 +87,8 @@ def _write_tables(
     """Write the tables of all protocols, the list of runs and the comparison."""
     folder = root / "tables" / paper.name
     files = [folder / "runs.csv"]
-    write_csv(files[0], without_others_metrics(frame).drop(columns=list(OBJECT_COLUMNS)))
+    plain = frame.drop(columns=[*OBJECT_COLUMNS, *LAYER_METRICS], errors="ignore")
+    write_csv(files[0], without_others_metrics(plain))
     if len(reported):
         files.append(folder / "comparison_paper.csv")
         write_csv(files[-1], compared)

@@ -22,6 +22,8 @@ METRICS = {
     "sampled_test_accuracy_std": "std over sampled networks (points)",
     "search_validation_accuracy": "best validation accuracy (%)",
     "search_epochs": "epochs of the search",
+    "first_layer_density": "fraction kept in the first layer",
+    "last_layer_density": "fraction kept in the last layer",
     "search_seconds": "run time of the search (s)",
     "total_epochs": "epochs of the search and the training",
     "search_best_epoch": "best epoch of the search",
@@ -68,7 +70,7 @@ def show(paper: Paper, value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}"
     text = str(value)
-    return paper.labels.get(text, text.removeprefix("config.").replace("_", " "))
+    return paper.labels.get(text) or text.removeprefix("config.").replace("_", " ")
 
 
 def show_key(paper: Paper, column: str, value: Any) -> str:
@@ -79,14 +81,20 @@ def show_key(paper: Paper, column: str, value: Any) -> str:
     return f"{show(paper, column)} {text}" if not isinstance(value, str) else text
 
 
-def show_line(paper: Paper, key: Sequence[Any]) -> str:
+def show_line(paper: Paper, key: Sequence[Any], columns: Sequence[str] = ()) -> str:
     """Return a curve's name from its values; missing ones and ``none`` say nothing beside others.
 
-    Where a paper labels ``none`` itself, the label is shown.
+    Where a paper labels ``none`` itself, the label is shown; what it gives an empty label says
+    nothing beside others either. With the key's columns, numbers have their names before them.
     """
     silent = {"", "none"} - set(paper.labels)
-    parts = [show(paper, value) for value in key if value not in silent and not same(value, None)]
-    return ", ".join(parts) or ", ".join(show(paper, value) for value in key)
+    silent |= {value for value, label in paper.labels.items() if not label}
+    texts = [show(paper, value) for value in key]
+    if columns:
+        texts = [show_key(paper, name, value) for name, value in zip(columns, key, strict=True)]
+    said = [value not in silent and not same(value, None) for value in key]
+    parts = [text for text, says in zip(texts, said, strict=True) if says]
+    return ", ".join(parts or texts)
 
 
 def sort_key(paper: Paper, column: str, value: Any) -> tuple[int, float, str]:

@@ -64,8 +64,9 @@ class LayerDensities:
     """What every layer keeps or loses, one curve a kind of ticket.
 
     Attributes:
-        sparsity: the target sparsity shown; None takes the highest one of each panel. Tickets of
-            methods that find their own sparsity are shown with either.
+        sparsity: the target sparsity shown, or several (methods that prune by rounds come only
+            near it); densities agree within the paper's tolerance. None takes the highest one of
+            each panel. Tickets of methods that find their own sparsity are shown with either.
         lines: frame columns that together name a curve.
         panels: frame columns that make the panels.
         show: ``kept``: percent kept on a logarithmic axis with a band over all seeds, made for
@@ -75,7 +76,7 @@ class LayerDensities:
             layer's number, from 1 at the input, stands at the end of the row's variant:
             ``layer_07``; the variant itself is what stands before it (set it in ``beside``).
         beside: the reported densities with panels of their own. Of each curve the sparsity nearest
-            to ``sparsity`` (else the highest) is shown.
+            to ``sparsity`` (the first of several; else the highest) is shown.
 
     The other attributes are those of :class:`Table`.
     """
@@ -83,7 +84,7 @@ class LayerDensities:
     name: str
     title: str
     experiments: tuple[str, ...]
-    sparsity: float | None = None
+    sparsity: float | tuple[float, ...] | None = None
     panels: tuple[str, ...] = ("architecture",)
     lines: tuple[str, ...] = ("method", "variant")
     where: Selector = field(default_factory=dict)
@@ -96,6 +97,13 @@ class LayerDensities:
         check_columns(self.name, "lines", self.lines)
         if self.show not in LAYER_VALUES:
             raise unknown_name(f"plot {self.name!r}: show", self.show, LAYER_VALUES)
+
+    @property
+    def targets(self) -> tuple[float, ...]:
+        """Return the target sparsities shown; none for the highest of each panel."""
+        if self.sparsity is None:
+            return ()
+        return self.sparsity if isinstance(self.sparsity, tuple) else (self.sparsity,)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from common.errors import UserError
 from common.results.datasets import chance_percent
+from common.results.derived import derived_metrics
 from common.results.search import check_search
 from common.results.spec import check_file_name
 
@@ -141,11 +142,12 @@ def records_frame(records: Sequence[Mapping[str, Any]], fields: Iterable[str] = 
     Columns: paper, experiment, protocol, method, variant, dataset, architecture, sparsity (the
     target; 0 for dense, NaN where the method finds its own), ticket_sparsity (what came out), seed,
     status, error, the metrics (percent for accuracies; a metric named as another column gets
-    ``metric_`` in front), chance (percent), train_images, test_images, dataset_complete,
-    dataset_note, collapsed (emptied layers), seconds, device, precision, commit, config_hash,
-    run (its name), finder, layer_densities (dict in network order), search_curves and
-    selection_probability (the parts of the field ``search``, empty dicts where a record has none;
-    see :mod:`common.results.search`), and the ``fields``.
+    ``metric_`` in front) with those of :func:`common.results.derived.derived_metrics`, chance
+    (percent), train_images, test_images, dataset_complete, dataset_note, collapsed (emptied
+    layers), seconds, device, precision, commit, config_hash, run (its name), finder,
+    layer_densities (dict in network order), search_curves and selection_probability (the parts of
+    the field ``search``, empty dicts where a record has none; see :mod:`common.results.search`),
+    and the ``fields``.
 
     Args:
         records: as read by :func:`load_records`.
@@ -155,11 +157,11 @@ def records_frame(records: Sequence[Mapping[str, Any]], fields: Iterable[str] = 
 
     fields = tuple(fields)
     rows = [_row(record, fields) for record in records]
-    names = {name for record in records for name in (record["metrics"] or {})}
+    numbers = [derived_metrics(record) | (record["metrics"] or {}) for record in records]
+    names = {name for values in numbers for name in values}
     base = [*_row(_EMPTY, fields)]
     metrics = {name: f"metric_{name}" if name in base else name for name in sorted(names)}
-    for row, record in zip(rows, records, strict=True):
-        values = record["metrics"] or {}
+    for row, values in zip(rows, numbers, strict=True):
         for name, column in metrics.items():
             value = values.get(name)
             row[column] = math.nan if value is None else float(value)

@@ -215,7 +215,8 @@ class Paper:
         notes: shown with the paper in the index, such as what is out of scope.
         order: frame column -> its values in the order tables and plots show them; values that are
             not listed follow in alphabetical order.
-        labels: value or column name -> how tables and plots show it.
+        labels: value or column name -> how tables and plots show it. An empty label leaves a value
+            as it is, and out of a curve's name that has other parts.
         reported_as: translations of reported rows, applied in turn.
         compared_metrics: metric of ``reported.csv`` -> the metric of ours (or several, the first
             that a cell has) that ``comparison_paper.csv`` sets beside it. Without an entry it is

@@ -51,6 +51,7 @@ from common.results.spec import AccuracyVsSparsity
 _PANEL = (3.5, 2.75)
 _LABEL = 34  # characters of an axis label on one line
 _MOST_APART = 6.2  # curves that stand side by side at their full distance
+_MOST_LEVELS = 10  # densities at which curves stand side by side; more of them leave no room
 _CROWD = 9  # more crosses in a panel are small ones
 _NEAR = 0.35  # decades that a number at the foot of a reported panel needs
 _MOST_FEET = 6  # numbers of one reported panel that are written at its foot
@@ -198,6 +199,8 @@ def _draw_panels(
     theirs = {panel.axes: panel for panel in panels.values() if not panel.ours}
     densities = sorted({d for panel in ours.values() for d in _densities(panel)}, reverse=True)
     dodge = 0.018 * max(math.log10(densities[0] / densities[-1]), 0.3) if densities else 0.0
+    levels = {d for panel in ours.values() for d in np.round(remaining(panel.cells["sparsity"]), 6)}
+    dodge = 0.0 if len(levels) > _MOST_LEVELS else dodge
     groups: dict[tuple, list[_Panel]] = {}
     for key, panel in ours.items():
         shared = tuple(v for k, v in zip(keys, key) if k in ("dataset", "architecture"))

@@ -218,14 +218,15 @@ def _handles(
     overlaid: int,
 ) -> list[Any]:
     """Return what the legend explains."""
-    several = len(metrics) > 1
+    plot, several = request.plot, len(metrics) > 1
+    assert isinstance(plot, (TrainingCurves, DensityCurves))
     handles: list[Any] = [
         Line2D(
             *([], []),
             color=look.colour,
             marker=look.marker,
             ls=DASHES[0] if several else look.dashes,
-            label=show_line(request.paper, value),
+            label=show_line(request.paper, value, plot.lines),
         )
         for value, look in lines.items()
     ]

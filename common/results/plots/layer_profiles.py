@@ -15,12 +15,17 @@ _LAYER = r"^(?P<variant>.*?)[ _]?layer_(?P<layer>\d+)$"
 _NAMES = ("experiment", "method", "variant", "dataset", "architecture")
 
 
-def with_densities(runs: pd.DataFrame, plot: LayerDensities) -> pd.DataFrame:
-    """Return the runs with a ticket whose layer densities the plot shows."""
+def with_densities(runs: pd.DataFrame, plot: LayerDensities, tolerance: float) -> pd.DataFrame:
+    """Return the runs with a ticket whose layer densities the plot shows.
+
+    ``tolerance`` is that of :attr:`common.results.spec.Paper.sparsity_tolerance`.
+    """
     runs = runs[runs["layer_densities"].map(bool).astype(bool)]
-    if plot.sparsity is not None:
-        near = (runs["sparsity"] - plot.sparsity).abs() < 1e-6
-        runs = runs[near | runs["sparsity"].isna()]
+    if plot.targets:
+        near = runs["sparsity"].isna()
+        for target in plot.targets:
+            near |= (runs["sparsity"] - target).abs() <= tolerance * (1 - target) + 1e-6
+        runs = runs[near]
     return runs[runs["method"] != "dense"]
 
 
@@ -48,7 +53,7 @@ def reported_profiles(request: Request, plot: LayerDensities) -> pd.DataFrame:
     table = pd.DataFrame(profiles, columns=[*names, "sparsity", "layer_densities"])
     if not len(table):
         return table
-    target = math.inf if plot.sparsity is None else plot.sparsity
+    target = plot.targets[0] if plot.targets else math.inf
     distance = (1 - table["sparsity"] if target == math.inf else
                 (table["sparsity"] - target).abs()).fillna(0)  # fmt: skip
     nearest = distance.groupby([table[name] for name in names], dropna=False).transform("min")

@@ -38,7 +38,7 @@ def draw_layers(request: Request) -> Figure | None:
     """Draw a :class:`LayerDensities`, or return None where it has nothing to show."""
     plot = request.plot
     assert isinstance(plot, LayerDensities)
-    runs = with_densities(request.runs, plot)
+    runs = with_densities(request.runs, plot, request.paper.sparsity_tolerance)
     profiles = reported_profiles(request, plot)
     if not len(runs) and not (request.alone and len(profiles)):
         return None
@@ -46,7 +46,7 @@ def draw_layers(request: Request) -> Figure | None:
     grid, keys, theirs = make_panels(
         request, runs, profiles, used, _PANEL_OF_PAIR if len(profiles) else _PANEL
     )
-    if plot.sparsity is None and len(runs):
+    if not plot.targets and len(runs):
         highest = runs.groupby(keys, dropna=False)["sparsity"].transform("max") if keys else None
         highest = runs["sparsity"].max() if highest is None else highest
         runs = runs[(runs["sparsity"] == highest) | runs["sparsity"].isna()]
@@ -218,6 +218,7 @@ def _draw_panel(
     """Draw the curves of one panel; return how many seeds each one has."""
     counts: list[int] = []
     names: list[str] = []
+    _kept_axis(axes, lowest)  # first: a flat profile would have no limits of its own
     for key, look in lines.items():
         mine = rows_of(runs, plot.lines, key)
         if not len(mine):
@@ -235,7 +236,6 @@ def _draw_panel(
         emptied = (values <= 0).any(axis=0)
         if emptied.any():
             axes.plot(x[emptied], mean[emptied], "x", gid="emptied", **_EMPTIED)
-    _kept_axis(axes, lowest)
     _layer_axis(axes, names)
     return counts
 
