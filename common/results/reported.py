@@ -25,14 +25,16 @@ _NAMES = ["experiment", "method", "variant", "dataset", "architecture"]
 def load_reported(paper: Paper) -> pd.DataFrame:
     """Return the paper's reported numbers, translated into the names that records use.
 
-    Columns are those of the file, with the translated text of ``method`` and so on, and
-    ``label``: who reports the number, empty where only one does.
+    Columns are those of the file, with the translated text of ``method`` and so on,
+    ``label``: who reports the number, empty where only one does; and ``printed_sparsity``: the
+    sparsity before the translation.
 
     Raises:
         UserError: the file is not there, lacks a column or holds text for a number.
     """
     if paper.reported is None:
         kinds = {name: "float64" if name in _NUMBERS else "str" for name in (*COLUMNS, "label")}
+        kinds["printed_sparsity"] = "float64"
         return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in kinds.items()})
     if not paper.reported.is_file():
         raise UserError(f"paper {paper.name!r}: no reported numbers at {paper.reported}")
@@ -49,7 +51,7 @@ def load_reported(paper: Paper) -> pd.DataFrame:
         frame[name] = numbers.astype("float64")
     dense = (frame["method"] == "dense") & frame["sparsity"].isna()
     frame.loc[dense, "sparsity"] = 0.0
-    return _translate(frame.assign(label=""), paper)
+    return _translate(frame.assign(label="", printed_sparsity=frame["sparsity"]), paper)
 
 
 def _translate(frame: pd.DataFrame, paper: Paper) -> pd.DataFrame:
@@ -234,4 +236,4 @@ def comparison(
             table.loc[pairs.index, "ours_seeds"] = pairs["seeds"]
             table.loc[pairs.index, "difference"] = pairs["mean"] - pairs["value"]
             table.loc[pairs.index, "status"] = "compared"
-    return table.drop(columns="label")
+    return table.drop(columns=["label", "printed_sparsity"])

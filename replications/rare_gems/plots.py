@@ -105,7 +105,7 @@ def _layers() -> Iterator[Plot]:
             (RESNET20.tradeoff, *(REDUCED if more else ())),
             targets,
             panels=PANELS,
-            where=AS_FOUND,
+            where={**AS_FOUND, "variant": ("standard", "layerwise", "short")},
             beside=reported,
         )
 

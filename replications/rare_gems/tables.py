@@ -88,6 +88,11 @@ def _reduced() -> Iterator[Table]:
         "Accuracy before fine-tuning, reduced runs",
         *(REDUCED, TICKET, ("sparsity",), BEFORE),
     )
+    yield Table(
+        "start",
+        "Accuracy of the ticket itself, what was not frozen restored, before fine-tuning",
+        *(REDUCED, TICKET, ("sparsity",), "start_test_accuracy"),
+    )
 
 
 def _layers() -> Iterator[Table]:

@@ -103,6 +103,7 @@ def draw_accuracy(request: Request) -> Figure | None:
         inside = rows_of(curves, theirs, key)
         dense = _of_same_task(beside[beside["method"] == plot.baseline], inside)
         values = tuple(dense["value"])
+        inside = inside.assign(sparsity=inside["printed_sparsity"])  # the paper's own curve
         panels[None, *key] = _Panel(axes, _no_cells(plot), inside, (), values, ours=False)
     everything = list(panels.values())
     sources = sorted({label for panel in everything for label in panel.reported["label"]})

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from common.results.cells import by_seed, finished
-from common.results.naming import metric_label, rows_of, show_line
+from common.results.naming import metric_label, rows_of, show_line, sort_key
 from common.results.plots.axes import place
 from common.results.plots.beside import (
     all_keys,
@@ -43,9 +43,13 @@ def draw_costs(request: Request) -> Figure | None:
     if not len(runs) and not (request.alone and len(rows)):
         return None
     lines = paired_looks(all_keys(request, plot.bars, rows), request.orders(plot.bars))
+    order = {
+        key: [sort_key(request.paper, column, value) for column, value in zip(plot.bars, key)]
+        for key in lines
+    }
     lines = {
         key: look
-        for key, look in lines.items()
+        for key, look in sorted(lines.items(), key=lambda item: order[item[0]])
         if len(rows_of(runs, plot.bars, key)) or len(rows_of(rows, plot.bars, key))
     }
     size = (_WIDTH, 0.95 + 0.27 * len(lines))

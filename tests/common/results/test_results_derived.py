@@ -8,8 +8,16 @@ from common.results.naming import show, show_line
 from common.results.plots.layout import Request
 from common.results.plots.registry import draw
 from common.results.records import records_frame
-from common.results.reported import load_reported
-from common.results.spec import AccuracyVsSparsity, DensityCurves, LayerDensities, Paper
+from common.results.reported import COLUMNS, comparison, load_reported
+from common.results.spec import (
+    AccuracyVsSparsity,
+    Beside,
+    Costs,
+    DensityCurves,
+    LayerDensities,
+    Paper,
+    ReportedAs,
+)
 
 
 def test_the_cost_of_a_ticket_is_in_the_frame(make_record):
@@ -114,3 +122,47 @@ def test_a_flat_layer_profile_has_the_limits_of_every_other(make_record):
     figure = draw(Request(paper, plot, "quick", records_frame([flat]), load_reported(paper)))
     low, high = figure.axes[0].get_ylim()
     assert (low, high) == pytest.approx((5 / 1.3, 140))
+
+
+@pytest.fixture
+def ended_elsewhere(tmp_path):
+    """A paper whose reported curve ended at 3.594 % and 1.4 %; ours have the targets 5 and 1.4."""
+    path = tmp_path / "reported.csv"
+    rows = [
+        f"sample,Figure,theirs,gem_miner,original,cifar10,vgg19,{sparsity},test_accuracy_pct,90,,,,"
+        for sparsity in (0.96406, 0.986)
+    ]
+    path.write_text("\n".join([",".join(COLUMNS), *rows]) + "\n")
+    rule = ReportedAs({"sparsity": 0.96406}, {"sparsity": 0.95, "experiment": "theirs"})
+    return Paper("sample", "x", reported=path, reported_as=(rule,))
+
+
+def test_a_reported_curve_is_drawn_where_the_paper_has_it(ended_elsewhere, make_record):
+    plot = AccuracyVsSparsity(
+        "a", "x", ("checks",), panels=("dataset",), lines="method", beside=Beside(("theirs",))
+    )
+    frame = records_frame([make_record("gem_miner", "original", 0.95)])
+    reported = load_reported(ended_elsewhere)
+    assert sorted(reported["sparsity"]) == [0.95, 0.986]
+    figure = draw(Request(ended_elsewhere, plot, "quick", frame, reported))
+    (line,) = [line for line in figure.axes[0].lines if line.get_gid() == "reported"]
+    assert line.get_xdata().tolist() == pytest.approx([3.594, 1.4])
+
+
+def test_a_number_that_ended_elsewhere_is_compared_with_the_target(ended_elsewhere, make_record):
+    record = make_record("gem_miner", "original", 0.95, experiment="theirs", protocol="paper")
+    found = comparison(records_frame([record]), load_reported(ended_elsewhere))
+    assert dict(zip(found["sparsity"], found["status"])) == {0.95: "compared", 0.986: "not run"}
+    assert "printed_sparsity" not in found.columns
+
+
+def test_bars_of_costs_stand_in_the_paper_s_order(make_record):
+    records = [
+        make_record(method, "original", 0.9, metrics__search_epochs=epochs)
+        for method, epochs in (("snip", 1), ("imp", 100), ("gem_miner", 10))
+    ]
+    paper = Paper("sample", "x", order={"method": ("imp", "gem_miner", "snip")})
+    plot = Costs("c", "x", ("checks",), ("search_epochs",))
+    figure = draw(Request(paper, plot, "quick", records_frame(records), load_reported(paper)))
+    names = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+    assert names == ["imp", "gem miner", "snip"]

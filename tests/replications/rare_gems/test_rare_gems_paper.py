@@ -29,6 +29,7 @@ from replications.rare_gems.translations import NOT_OURS, SETTINGS
 NUMBERS = {
     "test_accuracy": 50.0,
     "prefinetune_test_accuracy": 40.0,
+    "start_test_accuracy": 45.0,
     "search_epochs": 10,
     "search_seconds": 7.0,
 }
