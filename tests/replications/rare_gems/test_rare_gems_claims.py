@@ -1,5 +1,7 @@
 """The claims of Rare Gems find their runs, and hold for the paper's own numbers."""
 
+from dataclasses import replace
+
 import pytest
 
 from common.results.claims import HOLDS, NOT_EVALUATED, NOT_RUN, evaluate
@@ -75,8 +77,9 @@ def as_reported(runs):
     ("protocol", "claims"),
     [("paper", {"C1", "C2", "C3", "C4", "C5", "C6"}), ("quick", {"C1", "C2", "C3", "C5", "C6"})],
 )
-def test_every_claim_finds_its_runs_one_config_a_cell(frame, protocol, claims):
-    results = [r for r in evaluate(PAPER, frame, protocol) if r.verdict != NOT_EVALUATED]
+def test_every_claim_finds_its_runs_one_config_a_cell(frame, found, protocol, claims):
+    results = found.values() if protocol == "paper" else evaluate(PAPER, frame, protocol)
+    results = [result for result in results if result.verdict != NOT_EVALUATED]
     assert {result.claim.id.split("-")[0] for result in results} == claims
     for result in results:
         for number in range(len(result.claim.comparisons)):
@@ -119,11 +122,13 @@ def test_the_claims_hold_for_the_numbers_that_the_paper_reports(as_reported):
 
 
 def test_a_margin_is_what_decides(as_reported):
-    """Gems that lose the half point of the band no longer beat IMP where they nearly tie."""
+    """Gems that are four points worse after training no longer beat IMP and their checks."""
     worse = as_reported.copy()
     gem = (worse["method"] == "gem_miner") & (worse["variant"] == "standard")
     worse.loc[gem, "test_accuracy"] -= 4.0
-    verdicts = {r.claim.id: r.verdict for r in evaluate(PAPER, worse, "paper")}
+    few = tuple(claim for claim in PAPER.claims if claim.id in ("C1", "C2-points", "C3"))
+    results = evaluate(replace(PAPER, claims=few), worse, "paper")
+    verdicts = {result.claim.id: result.verdict for result in results}
     assert verdicts["C1"] != HOLDS
     assert verdicts["C2-points"] != HOLDS
     assert verdicts["C3"] == HOLDS, "that is on the accuracy before training"
