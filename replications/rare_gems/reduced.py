@@ -14,9 +14,9 @@ PENALTY = {5: 1e-4, 2: 3e-4}
 SEARCH_EPOCHS, TUNE_EPOCHS, BATCH = 12, 5, 50
 EDGE_POPUP_EPOCHS = 8
 
-# A round keeps 46 % of the weights, so that few rounds end at the density of the searches; warm
+# A round keeps 38 % of the weights, so that few rounds end at the density of the searches; warm
 # rounds go back to the middle of the first one's single epoch.
-IMP_ROUNDS, IMP_EPOCHS, IMP_WARM_STEP = 5, 1, 10
+IMP_ROUNDS, IMP_EPOCHS, IMP_WARM_STEP = 4, 1, 10
 
 MODEL: Config = {
     "name": "resnet8",
