@@ -25,7 +25,7 @@ from common.results.records import (
 )
 from common.results.reported import comparison, load_reported
 from common.results.reported_tables import build_reported_table
-from common.results.spec import PAPER_PROTOCOL, REPORTED, Paper, config_columns
+from common.results.spec import REPORTED, Paper, config_columns
 from common.results.tables import BuiltTable, build_table
 
 
@@ -53,8 +53,11 @@ def generate(papers: Mapping[str, Paper], root: Path, only: str | None = None) -
     for name, paper in papers.items():
         mine = frame[frame["paper"] == name].reset_index(drop=True)
         reported = load_reported(paper)
-        compared = comparison(mine, reported, paper.compared_metrics, paper.sparsity_tolerance)
-        protocols = _protocols(mine)
+        compared = comparison(
+            *(mine, reported, paper.compared_metrics, paper.sparsity_tolerance),
+            protocol=paper.reported_protocol,
+        )
+        protocols = _protocols(paper, mine)
         verdicts = {protocol: evaluate(paper, mine, protocol) for protocol in protocols}
         count = int((compared["status"] == "compared").sum())
         entries.append(Entry(paper, mine, verdicts, count, len(reported)))
@@ -72,9 +75,10 @@ def generate(papers: Mapping[str, Paper], root: Path, only: str | None = None) -
     return [*written, root / "README.md"]
 
 
-def _protocols(frame: pd.DataFrame) -> list[str]:
-    """Return the paper's own protocol (run or not), then those that have records."""
-    return [PAPER_PROTOCOL, *sorted(set(frame["protocol"]) - {PAPER_PROTOCOL})]
+def _protocols(paper: Paper, frame: pd.DataFrame) -> list[str]:
+    """Return the protocol of the reported numbers (run or not), then those that have records."""
+    first = paper.reported_protocol
+    return [first, *sorted(set(frame["protocol"]) - {first})]
 
 
 def _write_tables(
@@ -90,10 +94,10 @@ def _write_tables(
     plain = frame.drop(columns=[*OBJECT_COLUMNS, *LAYER_METRICS], errors="ignore")
     write_csv(files[0], without_others_metrics(plain))
     if len(reported):
-        files.append(folder / "comparison_paper.csv")
+        files.append(folder / f"comparison_{paper.reported_protocol}.csv")
         write_csv(files[-1], compared)
     for table in paper.tables:
-        for protocol in _protocols(frame):
+        for protocol in _protocols(paper, frame):
             built = build_table(paper, table, protocol, frame, reported)
             files += _write_table(folder, paper, f"{table.name}_{protocol}", built)
     for alone in paper.reported_tables:
@@ -120,7 +124,7 @@ def _write_plots(
     files: list[Path] = []
     for plot in paper.plots:
         written: list[Path] = []
-        for protocol in (*_protocols(frame), REPORTED):
+        for protocol in (*_protocols(paper, frame), REPORTED):
             if protocol == REPORTED and (written or beside_of(plot) is None):
                 continue
             figure = draw(Request(paper, plot, protocol, frame, reported))

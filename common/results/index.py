@@ -56,13 +56,24 @@ def index_markdown(root: Path, entries: Sequence[Entry]) -> str:
             rows.append(names)
     header = ["paper", "protocol", "finished runs", "failed", "run time", "claims"]
     total = duration(sum(float(entry.frame["seconds"].sum()) for entry in entries))
+    others = [entry.paper for entry in entries if not entry.paper.by_the_paper]
     parts = [
         _START,
+        *map(_exception, others),
         markdown_table(header, rows, 2),
         f"Run time of all runs: {total}; work that runs share is counted in each.\n",
     ]
     parts += [_section(root, entry) for entry in entries]
     return "\n".join(parts)
+
+
+def _exception(paper: Paper) -> str:
+    """Return the sentence on a paper whose reported numbers are not of its own protocol."""
+    name = paper.reported_protocol
+    return (
+        f"The reported numbers of `{paper.name}` are those of the protocol `{name}`, which takes\n"
+        f"the place of `paper` there: `comparison_{name}.csv` sets its runs beside them.\n"
+    )
 
 
 def _section(root: Path, entry: Entry) -> str:
@@ -77,7 +88,9 @@ def _section(root: Path, entry: Entry) -> str:
         lines.append(f"Run on: {', '.join(devices)}.\n")
     if entry.reported:
         count = f"{entry.compared:,} of {entry.reported:,}"
-        lines.append(f"Reported numbers that runs of the paper's protocol stand beside: {count}.\n")
+        named = f"the protocol `{paper.reported_protocol}`"
+        protocol = "the paper's protocol" if paper.by_the_paper else named
+        lines.append(f"Reported numbers that runs of {protocol} stand beside: {count}.\n")
     tables, plots = f"tables/{paper.name}", f"plots/{paper.name}"
     items = []
     for table in paper.tables:
@@ -93,7 +106,8 @@ def _section(root: Path, entry: Entry) -> str:
     stems = [f"claims/{paper.name}_{protocol}" for protocol in entry.verdicts]
     items.append(("Claims", _links(root, stems, ("md", "csv", "json"))))
     items.append(("All runs", _links(root, [f"{tables}/runs"], ("csv",))))
-    items.append(("Reported numbers", _links(root, [f"{tables}/comparison_paper"], ("csv",))))
+    compared = f"{tables}/comparison_{paper.reported_protocol}"
+    items.append(("Reported numbers", _links(root, [compared], ("csv",))))
     lines.append("".join(f"- {escape_markdown(text)}: {links}\n" for text, links in items if links))
     return "\n".join(lines)
 

@@ -36,13 +36,13 @@ def reported_name(metric: str, reported: str | None) -> str:
 class Beside:
     """The reported numbers that stand beside a plot, in tinted panels of their own.
 
-    Only runs of the paper's protocol share axes with reported numbers. A panel of their own shows
-    a reader the paper's figure next to runs of any protocol, data set or network. It stands left
+    Only runs of their protocol share axes with reported numbers. A panel of their own shows a
+    reader the reported figure next to runs of any protocol, data set or network. It stands left
     of that panel of ours which has its data set and architecture, else of the first one that
     agrees in all other panel columns; those without a partner follow. Colours and markers are
     those of our curves of the same names.
 
-    In the paper's protocol the numbers of our data sets (if complete) and architectures are drawn
+    In the reported protocol the numbers of our data sets (if complete) and architectures are drawn
     on our axes, too, as open markers. A plot that no run of ours has a place in, in any protocol,
     holds the reported panels alone; its files are called ``<name>_reported``.
 

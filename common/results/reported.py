@@ -67,12 +67,12 @@ def _translate(frame: pd.DataFrame, paper: Paper) -> pd.DataFrame:
     return frame
 
 
-def comparable(frame: pd.DataFrame) -> pd.DataFrame:
+def comparable(frame: pd.DataFrame, protocol: str = PAPER_PROTOCOL) -> pd.DataFrame:
     """Return the runs that reported numbers may stand beside.
 
-    These are the runs of the paper's own protocol on a complete data set.
+    These are the runs of the protocol of the reported numbers on a complete data set.
     """
-    return frame[(frame["protocol"] == PAPER_PROTOCOL) & frame["dataset_complete"]]
+    return frame[(frame["protocol"] == protocol) & frame["dataset_complete"]]
 
 
 def reported_epochs(reported: pd.DataFrame) -> pd.Series:
@@ -188,14 +188,16 @@ def comparison(
     reported: pd.DataFrame,
     metrics: Mapping[str, str | tuple[str, ...]] | None = None,
     tolerance: float = TOLERANCE,
+    protocol: str = PAPER_PROTOCOL,
 ) -> pd.DataFrame:
-    """Set every reported number beside ours of the paper's protocol.
+    """Set every reported number beside ours of the protocol of the reported numbers.
 
     Args:
         frame: from :func:`common.results.records.records_frame`.
         reported: from :func:`load_reported`.
         metrics: as :attr:`common.results.spec.Paper.compared_metrics`.
         tolerance: as :attr:`common.results.spec.Paper.sparsity_tolerance`.
+        protocol: as :attr:`common.results.spec.Paper.reported_protocol`.
 
     Returns:
         The reported rows with ours, ours_std, ours_n, ours_seeds, difference (ours - reported) and
@@ -208,11 +210,11 @@ def comparison(
     table = table.assign(ours=float("nan"), ours_std=float("nan"), ours_n=0, ours_seeds="")
     table = table.assign(difference=float("nan"), status="not run")
     unstated = reported["sparsity"].isna()
-    paper = frame[frame["protocol"] == PAPER_PROTOCOL]
+    mine = frame[frame["protocol"] == protocol]
     groups = (
-        ("data set incomplete", paper[~paper["dataset_complete"]]),
-        ("failed", paper[paper["status"] == "failed"]),
-        ("not recorded", paper[paper["dataset_complete"] & (paper["status"] == "finished")]),
+        ("data set incomplete", mine[~mine["dataset_complete"]]),
+        ("failed", mine[mine["status"] == "failed"]),
+        ("not recorded", mine[mine["dataset_complete"] & (mine["status"] == "finished")]),
     )
     for metric in sorted(set(reported["metric"])):
         for status, runs in groups:
@@ -222,7 +224,7 @@ def comparison(
         names = (metrics or {}).get(metric, metric.removesuffix("_pct"))
         left = reported
         for name in (names,) if isinstance(names, str) else names:
-            runs = finished(comparable(frame), name)
+            runs = finished(comparable(frame, protocol), name)
             if not len(runs):
                 continue
             pairs = match(summarise_cells(runs, KEYS, name), left, metric, tolerance)

@@ -31,9 +31,8 @@ def build_reported_table(
         body.append((*shown, *(_text(table, mine, metric) for metric in metrics)))
     header = [show(paper, name) for name in (*table.rows, *metrics)]
     sources = ", ".join(dict.fromkeys(rows["item"]))
-    notes = (
-        f"Numbers as the paper reports them ({sources}); no run of this replication is in them.",
-    )
+    who = "Numbers as the paper reports them" if paper.by_the_paper else "Reported numbers"
+    notes = (f"{who} ({sources}); no run of this replication is in them.",)
     columns = [*table.rows, "metric", "value", "item", "source", "note"]
     cells = rows[list(dict.fromkeys(columns))].reset_index(drop=True)
     return BuiltTable(

@@ -50,7 +50,7 @@ __all__ = [
 ]
 
 PAPER_PROTOCOL = "paper"
-"""The one protocol whose numbers may share a table's rows and a plot's axes with reported ones."""
+"""The protocol of most papers' reported numbers, see :attr:`Paper.reported_protocol`."""
 
 REPORTED = "reported"
 """Stands in the place of a protocol in the names of files that hold reported numbers alone."""
@@ -219,14 +219,17 @@ class Paper:
             as it is, and out of a curve's name that has other parts.
         reported_as: translations of reported rows, applied in turn.
         compared_metrics: metric of ``reported.csv`` -> the metric of ours (or several, the first
-            that a cell has) that ``comparison_paper.csv`` sets beside it. Without an entry it is
-            the reported name less ``_pct``.
+            that a cell has) that ``comparison_<protocol>.csv`` sets beside it. Without an entry it
+            is the reported name less ``_pct``.
         reported_tables: tables of reported numbers alone.
         sparsity_tolerance: how far the densities (1 - sparsity) of a run's target and of a reported
             number may be apart to be the same cell, relative to the reported one; 0.1 at most, and
             to the last of four printed digits in any case. The nearest one counts, so raise it
             where a paper prints 1.4 % for 1.44 % (0.03), as long as no two targets of ours and no
             two reported numbers of one method are closer than twice that.
+        reported_protocol: the one protocol whose runs may share a table's rows and a plot's axes
+            with reported numbers: that of the experiments which gave ``reported.csv``. It is not
+            ``paper`` where those are another group's, who changed the paper's protocol.
     """
 
     name: str
@@ -243,9 +246,16 @@ class Paper:
     compared_metrics: Mapping[str, str | tuple[str, ...]] = field(default_factory=dict)
     reported_tables: tuple[ReportedTable, ...] = ()
     sparsity_tolerance: float = 0.01
+    reported_protocol: str = PAPER_PROTOCOL
 
     def __post_init__(self) -> None:
         check_file_name("paper", self.name)
+        check_file_name(f"paper {self.name!r}: reported_protocol", self.reported_protocol)
+        if self.reported_protocol == REPORTED:
+            raise UserError(
+                f"paper {self.name!r}: reported_protocol may not be {REPORTED!r}, which stands "
+                "for reported numbers alone"
+            )
         names = [table.name for table in self.tables]
         names += [table.name for table in self.reported_tables]
         _check_unique(f"paper {self.name!r}: table", names)
@@ -256,6 +266,11 @@ class Paper:
             )
         _check_unique(f"paper {self.name!r}: plot", [plot.name for plot in self.plots])
         _check_unique(f"paper {self.name!r}: claim", [claim.id for claim in self.claims])
+
+    @property
+    def by_the_paper(self) -> bool:
+        """Return whether the reported numbers are the paper's own."""
+        return self.reported_protocol == PAPER_PROTOCOL
 
 
 def _check_unique(what: str, names: list[str]) -> None:

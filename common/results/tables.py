@@ -12,7 +12,7 @@ from common.results.cells import KEYS, require_columns, select, summarise_cells
 from common.results.datasets import dataset_notes
 from common.results.naming import decimals, metric_note, ordered_keys, same, show, show_key
 from common.results.reported import comparable, match
-from common.results.spec import PAPER_PROTOCOL, Paper, Table
+from common.results.spec import Paper, Table
 
 COLLAPSED, MIXED = "†", "‡"
 _MOST_LISTED = 8
@@ -54,8 +54,8 @@ def build_table(
 ) -> BuiltTable | None:
     """Build a table of one protocol, or None where there is no run to show.
 
-    Reported numbers enter only where ``protocol`` is the paper's, and only beside runs on a
-    complete data set.
+    Reported numbers enter only where ``protocol`` is that of the reported numbers, and only beside
+    runs on a complete data set.
     """
     runs = table_runs(paper, table, frame, protocol)
     if not len(runs):
@@ -64,7 +64,7 @@ def build_table(
     cells = summarise_cells(runs, keys, table.metric)
     cells["cell"] = range(len(cells))
     pairs = None
-    if protocol == PAPER_PROTOCOL:
+    if protocol == paper.reported_protocol:
         pairs = _reported_pairs(paper, table, cells, runs, reported)
         pairs = pairs if len(pairs) else None
     layout = _layout(paper, table, protocol, runs, cells, pairs)
@@ -77,7 +77,8 @@ def _reported_pairs(
     """Return the reported numbers of every cell: columns cell, label, value, value_std."""
     keys = [*table.rows, *table.columns]
     wanted = list(dict.fromkeys([*keys, *KEYS]))
-    ours = comparable(runs)[wanted].drop_duplicates().merge(cells[[*keys, "cell"]], on=keys)
+    ours = comparable(runs, paper.reported_protocol)[wanted].drop_duplicates()
+    ours = ours.merge(cells[[*keys, "cell"]], on=keys)
     ours = ours[[*KEYS, "cell"]]
     pairs = match(ours, reported, table.reported_name, paper.sparsity_tolerance)
     return pairs.sort_values(["cell", "row"], ignore_index=True)
@@ -131,7 +132,7 @@ def _layout(
             continue
         body.append((*shown, "ours", *ours))
         body += _reported_lines(pairs, found, len(shown), digits)
-    notes = _notes(table, protocol, runs, cells, pairs is not None)
+    notes = _notes(paper, table, protocol, runs, cells, pairs is not None)
     return Layout(table.title, tuple(header), tuple(body), tuple(notes), len(table.rows))
 
 
@@ -177,7 +178,12 @@ def _reported_lines(
 
 
 def _notes(
-    table: Table, protocol: str, runs: pd.DataFrame, cells: pd.DataFrame, compared: bool
+    paper: Paper,
+    table: Table,
+    protocol: str,
+    runs: pd.DataFrame,
+    cells: pd.DataFrame,
+    compared: bool,
 ) -> list[str]:
     """Return the sentences below a table."""
     seeds = ", ".join(str(seed) for seed in sorted(set(runs["seed"])))
@@ -185,8 +191,13 @@ def _notes(
         f"Protocol: {protocol}. Metric: {metric_note(table.metric)}; mean ± standard deviation "
         f"over seeds (ddof 1), number of seeds in brackets. Seeds: {seeds}."
     ]
-    if protocol != PAPER_PROTOCOL:
-        notes.append("Not the paper's protocol: these numbers must not be set beside the paper's.")
+    if protocol != paper.reported_protocol:
+        notes.append(
+            "Not the paper's protocol: these numbers must not be set beside the paper's."
+            if paper.by_the_paper
+            else f"Not the protocol of the reported numbers ({paper.reported_protocol}): "
+            "these numbers must not be set beside them."
+        )
     elif not runs["dataset_complete"].all():
         notes.append("Cells on an incomplete data set are not compared with reported numbers.")
     elif not compared:

@@ -81,7 +81,9 @@ def _reported(
     """Return the reported numbers that have a place in the plot."""
     theirs = request.reported_rows(plot.reported_name, columns)
     theirs = snap(theirs, runs["sparsity"].dropna().unique())
-    return at_our_sparsity(theirs, comparable(runs)) if "sparsity" in columns else theirs
+    if "sparsity" not in columns:
+        return theirs
+    return at_our_sparsity(theirs, comparable(runs, request.paper.reported_protocol))
 
 
 def _parts(plot: Bars, theirs: pd.DataFrame, columns: Sequence[str]) -> int:

@@ -16,14 +16,14 @@ from common.results.plot_kinds import beside_of, curve_columns
 from common.results.plots.axes import place
 from common.results.plots.layout import NEVER_AVERAGED, Grid, Request, make_grid, panel_keys
 from common.results.plots.style import new_figure
-from common.results.reported import comparable
-from common.results.spec import PAPER_PROTOCOL
 
 _PLACE = ("experiment", "dataset", "architecture")
 _TINT = "#F6F2E9"
 _LEAST_SHARE = 0.25  # of a common axis that the values of either panel must span
 ALONE = "Numbers as the paper reports them; there is no run of this replication here yet"
+ALONE_OTHERS = "Reported numbers; there is no run of ours here yet"
 TINTED = "Tinted panels: numbers reported in the paper, not ours"
+TINTED_OTHERS = "Tinted panels: reported numbers of the protocol {}, not ours"
 OWN_AXES = "Neighbouring panels have y axes of their own"
 
 
@@ -46,12 +46,10 @@ def beside_rows(request: Request, *metrics: str, rename: bool = True) -> pd.Data
 def on_our_axes(request: Request, rows: pd.DataFrame) -> pd.DataFrame:
     """Return those of the rows that may be drawn on our axes.
 
-    These are rows of the data sets (complete ones) and architectures of our runs, in the paper's
-    protocol; none in any other.
+    These are rows of the data sets (complete ones) and architectures of our runs, in the protocol
+    of the reported numbers; none in any other.
     """
-    if request.protocol != PAPER_PROTOCOL:
-        return rows.iloc[:0]
-    ours = comparable(request.runs)
+    ours = request.comparable
     there = rows["dataset"].isin(ours["dataset"]) & rows["architecture"].isin(ours["architecture"])
     return rows[there]
 
@@ -107,8 +105,7 @@ def make_panels(
     for number, (is_theirs, key) in enumerate(cells):
         axes = figure.add_subplot(height, columns, number + 1)
         names = theirs if is_theirs else keys
-        what = "Reported in the paper"
-        what = what if is_theirs else f"This replication, protocol {request.protocol}"
+        what = _whose(request, is_theirs)
         parts = [show_key(request.paper, name, value) for name, value in zip(names, key)]
         set_title(axes, "\n".join(filter(None, [what, ", ".join(parts)])))
         if is_theirs:
@@ -116,6 +113,16 @@ def make_panels(
         panels[is_theirs][key] = axes
     grid = Grid(figure, panels[False], height, size[1] + 0.15, panels[True], pairs)
     return grid, keys, theirs
+
+
+def _whose(request: Request, is_theirs: bool) -> str:
+    """Return the first line of a panel's title: whose numbers it shows."""
+    if request.paper.by_the_paper:
+        ours = f"This replication, protocol {request.protocol}"
+        return "Reported in the paper" if is_theirs else ours
+    # The reported numbers are another replication's.
+    theirs = f"Reported, protocol {request.paper.reported_protocol}"
+    return theirs if is_theirs else f"Our runs, protocol {request.protocol}"
 
 
 def set_title(axes: Axes, title: str) -> None:
@@ -186,9 +193,11 @@ def may_share(first: Sequence[float], second: Sequence[float]) -> bool:
 
 def sentences_beside(request: Request, grid: Grid) -> list[str]:
     """Return the caption's sentences on reported panels."""
+    own = request.paper.by_the_paper
     if request.alone:
-        return [ALONE]
-    return [TINTED] if grid.reported else []
+        return [ALONE if own else ALONE_OTHERS]
+    tinted = TINTED if own else TINTED_OTHERS.format(request.paper.reported_protocol)
+    return [tinted] if grid.reported else []
 
 
 def join_limits(grid: Grid, values: Mapping[Axes, Sequence[float]]) -> list[list[Axes]]:

@@ -22,7 +22,7 @@ from common.results.datasets import dataset_notes
 from common.results.naming import ordered, ordered_keys, show_key
 from common.results.plots.style import new_figure
 from common.results.reported import comparable
-from common.results.spec import PAPER_PROTOCOL, REPORTED, Paper, Plot, Selector
+from common.results.spec import REPORTED, Paper, Plot, Selector
 
 NEVER_AVERAGED = ("dataset", "architecture", "method", "variant")
 _FREE_FOR_BASELINE = ("method", "variant", "sparsity")
@@ -50,6 +50,11 @@ class Request:
     def alone(self) -> bool:
         """Return whether reported numbers are drawn alone."""
         return self.protocol == REPORTED
+
+    @property
+    def comparable(self) -> pd.DataFrame:
+        """Return those of the plot's runs that reported numbers may stand beside."""
+        return comparable(self.runs, self.paper.reported_protocol)
 
     @cached_property
     def runs(self) -> pd.DataFrame:
@@ -80,7 +85,7 @@ class Request:
     def reported_rows(self, metric: str, columns: Sequence[str]) -> pd.DataFrame:
         """Return the reported numbers that belong in the plot; none unless they may be shown.
 
-        They may be shown for the paper's protocol only, beside data sets that are complete, and
+        They may be shown for their own protocol only, beside data sets that are complete, and
         where ``columns`` are columns of reported numbers.
         """
         return self._reported(metric, columns, self.plot.where)
@@ -99,7 +104,7 @@ class Request:
         rows = self.reported
         nothing = rows.iloc[:0]
         known = set(rows.columns)
-        if self.protocol != PAPER_PROTOCOL or not {*columns, *where} <= known:
+        if self.protocol != self.paper.reported_protocol or not {*columns, *where} <= known:
             return nothing
         rows = rows[rows["metric"] == metric]
         chosen = select(rows, {name: value for name, value in where.items() if name != "sparsity"})
@@ -107,7 +112,7 @@ class Request:
             fits = select(chosen, {"sparsity": where["sparsity"]}).index
             chosen = chosen[chosen.index.isin(fits) | chosen["sparsity"].isna()]
         rows = chosen[chosen["experiment"].isin(self.plot.experiments)]
-        return rows[rows["dataset"].isin(comparable(self.runs)["dataset"])]
+        return rows[rows["dataset"].isin(self.comparable["dataset"])]
 
     @cached_property
     def _mine(self) -> pd.DataFrame:
@@ -197,7 +202,9 @@ def finish(grid: Grid, request: Request, handles: Sequence[Any], sentences: Sequ
     width = figure.get_figwidth()
     title = textwrap.fill(request.plot.title, int(width * 10))
     protocol = f"Protocol: {request.protocol}"
-    protocol += "" if request.protocol == PAPER_PROTOCOL else " (not the paper's)"
+    if request.protocol != request.paper.reported_protocol:
+        own = request.paper.by_the_paper
+        protocol += " (not the paper's)" if own else " (not the protocol of the reported numbers)"
     first = [] if request.alone else [protocol]
     text = ". ".join([*first, *sentences, *dataset_notes(request.runs)]) + "."
     caption = textwrap.fill(text, int(width * 16.5))
