@@ -2,7 +2,7 @@
 
 from common.config.catalog import Catalog
 from common.config.identity import canonical_json, config_hash, digest
-from common.config.load import apply_overrides, load_config, parse_config, read_json
+from common.config.load import apply_overrides, load_config, load_configs, parse_config, read_json
 from common.config.schema import (
     AugmentConfig,
     CorruptionConfig,
@@ -13,6 +13,7 @@ from common.config.schema import (
     Section,
     SubsetConfig,
     TrainConfig,
+    TransferConfig,
     TransformOptions,
 )
 
@@ -27,12 +28,14 @@ __all__ = [
     "Section",
     "SubsetConfig",
     "TrainConfig",
+    "TransferConfig",
     "TransformOptions",
     "apply_overrides",
     "canonical_json",
     "config_hash",
     "digest",
     "load_config",
+    "load_configs",
     "parse_config",
     "read_json",
 ]

@@ -3,13 +3,17 @@
 A config may say some things in a second way, for which :func:`spelled_out` puts the first one:
 ``sparsity`` for ``find.sparsity``; ``data.batch_size`` for ``train.batch_size`` and for the batch
 size of every training that the finder itself runs; ``find.name: "load"`` for ``"ticket_file"``;
-``model.scale_fan: false`` for nothing. It comes before the validation, so that a run is the same
+``model.scale_fan: false`` for nothing; ``find.rate`` for ``find.fraction_per_round``;
+``find.rewind_epoch`` of iterative pruning for the section ``find.rewind`` of late resetting;
+``transfer.target`` for ``data.name``; ``transfer.source: "cifar100"`` for a section that is
+otherwise the target's. It comes before the validation, so that a run is the same
 run, with the same hash, in either spelling.
 """
 
 from __future__ import annotations
 
 import copy
+import itertools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -18,6 +22,7 @@ from typing import Any, get_args
 from pydantic import ValidationError
 
 from common.config.catalog import Catalog
+from common.config.identity import config_hash
 from common.config.schema import FindOptions, RunConfig, TrainConfig
 from common.errors import UserError
 
@@ -95,7 +100,7 @@ def spelled_out(raw: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
         UserError: both spellings are there and differ, or ``model.scale_fan`` is not false.
     """
     result = copy.deepcopy(raw)
-    find, model, data = (result.get(name) for name in ("find", "model", "data"))
+    find, model, data, transfer = (result.get(n) for n in ("find", "model", "data", "transfer"))
     if isinstance(find, dict) and find.get("name") == "load" and "load" not in catalog.finders:
         find["name"] = "ticket_file"
     if isinstance(model, dict) and model.pop("scale_fan", False) is not False:
@@ -103,11 +108,32 @@ def spelled_out(raw: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
             "model.scale_fan: only false is known here; a factor on the fans of the initial "
             'weights is model.init_options.fan_scale, such as {"fan_scale": 0.5}'
         )
+    if isinstance(find, dict) and "rate" in find:
+        _put(result, "find.rate", find.pop("rate"), ["find.fraction_per_round"])
+    if isinstance(find, dict) and "rewind_epoch" in find and find.get("name") == "imp":
+        _put(result, "find.rewind_epoch", _late(find.pop("rewind_epoch")), ["find.rewind"])
+    if isinstance(transfer, dict) and "target" in transfer:
+        _put(result, "transfer.target", transfer.pop("target"), ["data.name"])
+    if isinstance(transfer, dict) and isinstance(transfer.get("source"), str):
+        here = data if isinstance(data, dict) else {}
+        transfer["source"] = {**here, "name": transfer["source"]}
     if "sparsity" in result:
         _put(result, "sparsity", result.pop("sparsity"), ["find.sparsity"])
     if isinstance(data, dict) and "batch_size" in data:
         _put(result, "data.batch_size", data.pop("batch_size"), _batch_sizes(result, catalog))
     return result
+
+
+def _late(epoch: object) -> object:
+    """Return the section ``find.rewind`` of late resetting to the end of an epoch, from 1.
+
+    Epoch 0 are the weights before any training; what is no count is left to the validation.
+    """
+    if not isinstance(epoch, int) or isinstance(epoch, bool):
+        return {"to": "epoch", "epoch": epoch}
+    if epoch == 0:
+        return {"to": "init", "scope": "all"}
+    return {"to": "epoch", "epoch": epoch - 1, "scope": "all", "restart": True}
 
 
 def _put(config: dict[str, Any], spelling: str, value: Any, paths: Iterable[str]) -> None:
@@ -194,16 +220,57 @@ def _is_branch(part: int | str) -> bool:
 
 
 def load_config(path: Path, catalog: Catalog, overrides: Iterable[str] = ()) -> RunConfig:
-    """Read, override and validate a config file.
+    """Read, override and validate a config file that holds one run.
 
     A setting replaces what the file says in either spelling; two settings that contradict each
     other in two spellings are refused.
     """
-    settings = list(overrides)
-    raw = read_json(path)
+    runs = load_configs(path, catalog, overrides)
+    if len(runs) > 1:
+        raise UserError(f"{path}: holds {len(runs)} runs (sweep), where one is expected")
+    return runs[0]
+
+
+def _overridden(
+    raw: dict[str, Any], settings: list[str], catalog: Catalog, path: Path
+) -> RunConfig:
     if settings:
         raw = _without_replaced(_in_file(raw, catalog, path), settings, catalog)
     return parse_config(apply_overrides(raw, settings), catalog, str(path))
+
+
+def load_configs(path: Path, catalog: Catalog, overrides: Iterable[str] = ()) -> list[RunConfig]:
+    """Read, override and validate all runs of a config file.
+
+    A file may hold many runs that differ in few values: ``"sweep": {"find.sparsity": [0, 0.2]}``
+    stands for two runs, whose names end in their values. A setting of a swept value takes the place
+    of the sweep.
+    """
+    settings = list(overrides)
+    raw = read_json(path)
+    sweep = raw.pop("sweep", {})
+    axes = _axes(sweep, path)
+    given = {setting.partition("=")[0].strip() for setting in settings}
+    given |= {"find.sparsity"} & {f"find.{name}" for name in given}
+    runs = []
+    for values in itertools.product(*(axes[key] for key in axes)):
+        one = copy.deepcopy(raw)
+        for key, value in zip(axes, values, strict=True):
+            _assign(one, key.split("."), value, f"{key}={value}")
+        swept = [str(value) for key, value in zip(axes, values, strict=True) if key not in given]
+        if axes and isinstance(one.get("name"), str):
+            one["name"] = "_".join([one["name"], *swept])
+        runs.append(_overridden(one, settings, catalog, path))
+    return list({config_hash(run): run for run in runs}.values())
+
+
+def _axes(sweep: Any, path: Path) -> dict[str, list[Any]]:
+    if not isinstance(sweep, dict):
+        raise UserError(f"{path}: sweep must be an object, found {type(sweep).__name__}")
+    for key, values in sweep.items():
+        if not isinstance(values, list) or not values:
+            raise UserError(f"{path}: sweep.{key} must be a list of one or more values")
+    return sweep
 
 
 def _in_file(raw: dict[str, Any], catalog: Catalog, path: Path) -> dict[str, Any]:

@@ -6,6 +6,8 @@ parsed by the option class that the catalog holds for their ``name``.
 
 from __future__ import annotations
 
+import hashlib
+from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
@@ -28,6 +30,7 @@ SCHEMA_VERSION: Literal[1] = 1
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
 Schedule = Literal["step", "multistep", "cosine", "linear", "constant"]
+TestSplit = Literal["test", "test_half", "other_half_train"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
 
 
@@ -35,6 +38,18 @@ def refuse(message: str) -> PydanticCustomError:
     """Return the error with which a validator refuses a section, shown as it stands."""
     # The message may hold braces (a value the user gave); they must not be read as placeholders.
     return PydanticCustomError("refused", "{message}", {"message": message})
+
+
+def identified(value: Any, key: str) -> Any:
+    """Return a raw section that names a file, with the SHA-256 of its content filled in."""
+    if not isinstance(value, dict) or not isinstance(value.get(key), str):
+        return value
+    path = Path(value[key])
+    if not path.is_file():
+        raise refuse(f"{key}: no such file: {path}")
+    if value.get("sha256"):
+        return value
+    return {**value, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
 
 
 class _Later:
@@ -94,7 +109,7 @@ def changed(section: Section, *names: str) -> list[str]:
 
 
 class AugmentConfig(Section):
-    """Random crop and horizontal flip, drawn anew for every image.
+    """Random crop and horizontal flip, drawn anew for every image of every epoch, or once for all.
 
     Resized crops are those of ImageNet trainings: a box of 8 to 100 % of the image's area and of
     proportions from 3:4 to 4:3, resized to the image's size. They need images that are streamed
@@ -108,6 +123,15 @@ class AugmentConfig(Section):
     min_area: Annotated[float, LATER] = Field(
         0.08, gt=0.0, le=1.0, description="smallest part of the image's area in a resized crop"
     )
+    frozen: Annotated[bool, LATER] = Field(
+        False, description="every epoch sees the crops and flips of the first one"
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> AugmentConfig:
+        if self.frozen and self.crop == "resized":
+            raise refuse("frozen keeps crops in memory, so crop must be 'padded', found 'resized'")
+        return self
 
 
 class SubsetConfig(Section):
@@ -150,6 +174,17 @@ class DataConfig(Section):
     stream: Annotated[bool, LATER] = Field(
         False, description="decode images for every batch, where they would not fit into memory"
     )
+    test_split: Annotated[TestSplit, LATER] = Field(
+        "test",
+        description="of half a data set, what is evaluated: all test images, this half of them, "
+        "or the training images of the other half",
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> DataConfig:
+        if self.stream and self.augment is not None and self.augment.frozen:
+            raise refuse("augment.frozen keeps all images in memory, so stream must be false")
+        return self
 
 
 class ModelConfig(Section):
@@ -163,6 +198,16 @@ class ModelConfig(Section):
     def options(self) -> dict[str, Any]:
         """The model's own options as the config gives them."""
         return dict(self.model_extra or {})
+
+
+class EarlyStoppingConfig(Section):
+    """Lower the learning rate faster, and stop, where the loss of the last batches stands still.
+
+    The rule of a fork of the code of Generalizing Tickets; ``common.training.stopping`` spells it
+    out. It looks at training batches only.
+    """
+
+    patience: int = Field(10, gt=0, description="epochs without a lower loss of the last batch")
 
 
 class TrainConfig(Section):
@@ -192,6 +237,9 @@ class TrainConfig(Section):
     schedule_epochs: int | None = Field(None, gt=0, description="null: the number of epochs")
     label_smoothing: float = Field(0.0, ge=0.0, lt=1.0)
     evaluate_every: int = Field(1, gt=0, description="epochs; the last one is always evaluated")
+    early_stopping: Annotated[EarlyStoppingConfig | None, LATER] = Field(
+        None, description="null: a training runs all its epochs"
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> TrainConfig:
@@ -212,6 +260,15 @@ class TrainConfig(Section):
             raise refuse("nesterov needs optimizer 'sgd' and a momentum above 0")
         if self.warmup_epochs and self.start_epoch:
             raise refuse("warmup_epochs and start_epoch exclude each other")
+        if self.early_stopping is not None:
+            if self.schedule != "step" or not self.milestones:
+                raise refuse(
+                    "early_stopping needs schedule 'step' and milestones of its own, but schedule "
+                    f"is {self.schedule!r} and milestones is "
+                    f"{None if self.milestones is None else list(self.milestones)}"
+                )
+            if self.warmup_epochs:
+                raise refuse("early_stopping and warmup_epochs exclude each other")
         return self
 
 
@@ -262,6 +319,47 @@ def _parse_transform(value: Any, info: ValidationInfo) -> Any:
     return _parse_named("transform", value, dict(_catalog(info).transforms), info)
 
 
+class TransferConfig(Section):
+    """What of a ticket comes from another data set than the run's, ``data``.
+
+    ``mask: "source"``: masks and start weights are found on the source. ``mask: "target"``: only
+    the start weights come from there; masks are found on the target.
+    """
+
+    source: DataConfig | None = Field(
+        None, description="section data of the source; just a name: otherwise as the target's"
+    )
+    mask: Literal["source", "target"] = "source"
+    classifier: Literal["copy_if_equal", "fresh_each_level"] = Field(
+        "copy_if_equal", description="fresh_each_level: drawn anew, dense, also for equal classes"
+    )
+    mismatch: Literal["carry_over", "fresh_each_level"] = Field(
+        "carry_over",
+        description="unequal classes, masks of the target: carry_over keeps what the round before "
+        "trained; fresh_each_level draws the same fresh classifier for every round",
+    )
+    init: str | None = Field(
+        None, description="in place of a source: a ticket or checkpoint with the start weights"
+    )
+    sha256: str = Field("", pattern="^([0-9a-f]{64})?$", description="of that file's content")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _identify(cls, value: Any) -> Any:
+        return identified(value, "init")
+
+    @model_validator(mode="after")
+    def _agree(self) -> TransferConfig:
+        if (self.source is None) == (self.init is None):
+            raise refuse("give either source or init")
+        if self.init is not None and self.mask != "target":
+            raise refuse(
+                "init gives start weights only, so mask must be 'target'; a ticket's masks come "
+                "with find.name 'ticket_file'"
+            )
+        return self
+
+
 class RunConfig(Section):
     """One run: find a ticket, transform it, train it.
 
@@ -283,6 +381,7 @@ class RunConfig(Section):
         Annotated[SerializeAsAny[TransformOptions], BeforeValidator(_parse_transform)], ...
     ] = Field((), strict=False)
     train: TrainConfig | None
+    transfer: Annotated[TransferConfig | None, LATER] = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     seeds: tuple[int, ...] = Field((0,), strict=False)
 
@@ -290,7 +389,16 @@ class RunConfig(Section):
     def _agree(self, info: ValidationInfo) -> RunConfig:
         catalog = _catalog(info)
         catalog.check_model(self.model.name, self.model.options)
-        catalog.check_data(self.data.name, {"normalization": self.data.normalization})
+        catalog.check_data(
+            self.data.name,
+            {"normalization": self.data.normalization, "test_split": self.data.test_split},
+        )
+        if self.transfer is not None:
+            source = self.transfer.source
+            if source is not None:
+                catalog.check_data(source.name, {"normalization": source.normalization})
+            if self.find.name == "dense":
+                raise refuse("transfer needs a ticket, but find.name is 'dense'")
         if len(set(self.seeds)) != len(self.seeds) or not self.seeds:
             raise refuse(f"seeds must be one or more different integers, found {list(self.seeds)}")
         if self.transform and self.find.name == "dense":

@@ -228,11 +228,14 @@ class Stage:
         bears_on: what decides the stage's result beside its inputs; None: all of the options. A
             chain of stages whose first ones do not depend on how many follow leaves that number
             out, so that runs of different length share them.
+        makes_start: it makes the weights that later stages rewind to and removes nothing: where
+            only these come from another data set, it alone runs there.
     """
 
     find: FindFunction
     training: TrainingNeed | None = None
     bears_on: Mapping[str, Any] | None = None
+    makes_start: bool = False
 
 
 @dataclass(frozen=True)

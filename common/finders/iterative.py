@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from functools import partial
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from common.config.schema import FindOptions, Fraction, Section, refuse
+from common.config.schema import LATER, FindOptions, Fraction, Section, refuse
 from common.errors import UserError
 from common.finders.base import Finder, FindInputs, PretrainConfig, Stage, State, TrainingNeed
 from common.models import prunable_parameters, shortcut_weights
 from common.tickets.counts import keep_top
 from common.tickets.ticket import Ticket
+from common.tickets.transfer import RULE, is_classifier
+from common.tickets.transforms import permute_globally
 from common.training import Moment
 
 TOLERANCE = 0.01
@@ -38,6 +41,11 @@ class RewindConfig(Section):
         description="prunable: norm layers and biases go on from where the training left them; "
         "all: they are rewound, too",
     )
+    restart: Annotated[bool, LATER] = Field(
+        False,
+        description="late resetting: the dense training ends at that epoch, and every round, the "
+        "first one too, is a whole training from there",
+    )
 
     @model_validator(mode="after")
     def _agree(self) -> RewindConfig:
@@ -47,6 +55,8 @@ class RewindConfig(Section):
                 raise refuse(f"{unit} is missing; to {unit!r} needs one")
             if self.to != unit and given:
                 raise refuse(f"{unit} has no effect where to is {self.to!r}")
+        if self.restart and self.to != "epoch":
+            raise refuse(f"restart needs to 'epoch', found {self.to!r}")
         return self
 
     def moment(self) -> Moment | None:
@@ -63,14 +73,24 @@ class ImpOptions(FindOptions):
 
     name: Literal["imp"] = "imp"
     sparsity: Fraction | None = Field(None, description="in place of rounds: what they reach")
-    rounds: int | None = Field(None, gt=0, description="how often weights are removed")
+    rounds: int | None = Field(None, ge=0, description="how often weights are removed")
     fraction_per_round: float = Field(0.2, gt=0.0, lt=1.0, description="of the weights still there")
     train: PretrainConfig = Field(PretrainConfig(), description="the recipe of every round")
     epochs_per_round: int | None = Field(None, gt=0, description="null: those of the recipe")
     rewind: RewindConfig = RewindConfig()
-    count: Literal["exact", "original"] = Field(
+    count: Literal["exact", "original", "percentile"] = Field(
         "exact",
-        description="original: one weight more a round, and ties with it, as Rare Gems' code does",
+        description="original: one weight more a round, and ties with it, as Rare Gems' code does; "
+        "percentile: up to a percentile of all weights, removed ones included, interpolated",
+    )
+    scope: Annotated[Literal["conv_linear", "conv", "all_weights"], LATER] = Field(
+        "conv_linear", description="what is pruned; all_weights: also the scales of norm layers"
+    )
+    permute: Annotated[Literal["none", "global"], LATER] = Field(
+        "none", description="global: every round's mask is permuted over the whole network"
+    )
+    dense: Annotated[PretrainConfig | None, LATER] = Field(
+        None, description="recipe of the dense training of late resetting; null: as the rounds'"
     )
     invert: bool = Field(False, description="sanity check: remove the largest weights")
     prune_shortcuts: bool = Field(
@@ -83,10 +103,16 @@ class ImpOptions(FindOptions):
             raise refuse("give either rounds or sparsity")
         if self.sparsity is not None:
             self._rounds_to(self.sparsity)
+        if self.dense is not None and not self.rewind.restart:
+            raise refuse("dense has no effect where rewind.restart is false")
+        if self.count == "percentile" and self.invert:
+            raise refuse("invert has no meaning where count is 'percentile'")
         return self
 
     def _rounds_to(self, sparsity: float) -> int:
         """Return how many rounds reach a sparsity; refuse one that lies between two rounds."""
+        if sparsity == 0:
+            return 0
         kept = 1 - self.fraction_per_round
         exact = math.log(max(1 - sparsity, 1e-12)) / math.log(kept)
         rounds = max(1, round(exact))
@@ -111,6 +137,21 @@ class ImpOptions(FindOptions):
         if self.epochs_per_round is None:
             return self.train
         return self.train.model_copy(update={"epochs": self.epochs_per_round})
+
+    def late_recipe(self) -> PretrainConfig:
+        """Return the recipe of the dense training, cut off where the rounds start from."""
+        whole = self.recipe() if self.dense is None else self.dense
+        assert self.rewind.epoch is not None
+        epochs = self.rewind.epoch + 1
+        if epochs > whole.epochs:
+            raise UserError(
+                f"find.rewind.epoch: {self.rewind.epoch} is not in a training of {whole.epochs} "
+                "epochs, which are counted from 0"
+            )
+        if epochs == whole.epochs:
+            return whole
+        planned = whole.schedule_epochs or whole.epochs
+        return whole.model_copy(update={"epochs": epochs, "schedule_epochs": planned})
 
 
 def prune_smallest(
@@ -151,26 +192,74 @@ def prune_smallest(
     return keep_top(ranked, pool.numel() - cut)
 
 
-def _prune(inputs: FindInputs) -> Ticket:
-    """Prune what the training of this round left, and rewind."""
+def prune_to_percentile(weights: Mapping[str, Tensor], fraction: float) -> dict[str, Tensor]:
+    """Remove every weight up to a percentile of the magnitudes of all of them.
+
+    The percentile is interpolated linearly between order statistics. Of N different magnitudes
+    floor((N - 1) * fraction) + 1 are removed; those equal to the percentile are, too. Weights that
+    were removed before are zeros here and count (Generalizing Tickets, spec 2.3).
+
+    Args:
+        weights: the trained weights by name, zero where they were removed before.
+        fraction: of all weights, in [0, 1].
+
+    Returns:
+        A bool mask for every tensor.
+    """
+    scores = {name: weight.detach().abs() for name, weight in weights.items()}
+    pool = torch.cat([score.flatten() for score in scores.values()])
+    place = (pool.numel() - 1) * fraction
+    below = math.floor(place)
+    low = float(pool.kthvalue(below + 1).values)
+    high = float(pool.kthvalue(min(below + 2, pool.numel())).values)
+    threshold = low + (high - low) * (place - below)
+    return {name: score.double() > threshold for name, score in scores.items()}
+
+
+def _start(inputs: FindInputs) -> Ticket:
+    """Return the dense network that late resetting starts from, as a ticket without masks."""
+    return Ticket({}, dict(inputs.need_trained().final))
+
+
+def _current_masks(inputs: FindInputs, rule: str | None) -> dict[str, Tensor]:
+    """Return the masks of the round before; at first those that keep every prunable weight."""
+    options: ImpOptions = inputs.options
+    if inputs.ticket is not None and inputs.ticket.masks:
+        return inputs.ticket.masks
+    exclude = () if options.prune_shortcuts else shortcut_weights(inputs.model)
+    prunable = prunable_parameters(inputs.model, options.scope, exclude)
+    return {
+        name: torch.ones(weight.shape, dtype=torch.bool)
+        for name, weight in prunable.items()
+        if not (rule == "fresh" and is_classifier(name))
+    }
+
+
+def _prune(round_number: int, inputs: FindInputs) -> Ticket:
+    """Prune what the training of this round left, and rewind; rounds count from 1."""
     options: ImpOptions = inputs.options
     trained = inputs.need_trained().final
-    masks = None if inputs.ticket is None else inputs.ticket.masks
-    if masks is None:
-        exclude = () if options.prune_shortcuts else shortcut_weights(inputs.model)
-        prunable = prunable_parameters(inputs.model, exclude=exclude)
-        masks = {name: torch.ones(w.shape, dtype=torch.bool) for name, w in prunable.items()}
-    kept = prune_smallest(
-        {name: trained[name] for name in masks},
-        masks,
-        options.fraction_per_round,
-        count=options.count,
-        largest=options.invert,
-    )
+    rule = None if inputs.ticket is None else inputs.ticket.meta.get(RULE)
+    masks = _current_masks(inputs, rule)
+    weights = {name: trained[name] for name in masks}
+    if options.count == "percentile":
+        removed = 1 - (1 - options.fraction_per_round) ** round_number
+        kept = prune_to_percentile(weights, removed)
+    else:
+        kept = prune_smallest(
+            *(weights, masks, options.fraction_per_round),
+            count=options.count,
+            largest=options.invert,
+        )
     if not any(bool(mask.any()) for mask in kept.values()):
         number = options.number_of_rounds
         raise UserError(f"find.rounds: nothing is left of this network before {number} rounds end")
-    return Ticket(kept, _rewound(inputs, options.rewind, list(masks)))
+    if options.permute == "global":
+        kept = permute_globally(kept, inputs.generator("permute", round_number))
+    start = _rewound(inputs, options.rewind, list(masks))
+    if rule == "carried":
+        start |= {name: value for name, value in trained.items() if is_classifier(name)}
+    return Ticket(kept, start, {} if rule is None else {RULE: rule})
 
 
 def _rewound(inputs: FindInputs, rewind: RewindConfig, prunable: Sequence[str]) -> State:
@@ -190,19 +279,22 @@ def _rewound(inputs: FindInputs, rewind: RewindConfig, prunable: Sequence[str]) 
     return {name: start[name] if name in prunable else trained.final[name] for name in start}
 
 
-def _stages(options: ImpOptions) -> Sequence[Stage]:
+def imp_stages(options: ImpOptions) -> Sequence[Stage]:
+    """Return a stage for every round, and one for late resetting before them."""
     moment = options.rewind.moment()
+    late = options.rewind.restart
     bears_on: dict[str, Any] = options.model_dump(
-        mode="json", exclude={"sparsity", "rounds", "train", "epochs_per_round"}
+        mode="json", exclude={"sparsity", "rounds", "train", "epochs_per_round", "dense"}
     )
-    return [
-        Stage(
-            _prune,
-            TrainingNeed(options.recipe(), (moment,) if moment and number == 0 else ()),
-            bears_on,
-        )
-        for number in range(options.number_of_rounds)
-    ]
+    stages = []
+    if late:
+        need = TrainingNeed(options.late_recipe())
+        stages.append(Stage(_start, need, {"name": options.name}, makes_start=True))
+    for number in range(options.number_of_rounds):
+        keep = (moment,) if moment and number == 0 and not late else ()
+        need = TrainingNeed(options.recipe(), keep)
+        stages.append(Stage(partial(_prune, number + 1), need, bears_on))
+    return stages
 
 
-IMP = Finder(ImpOptions, _stages)
+IMP = Finder(ImpOptions, imp_stages)

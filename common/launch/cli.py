@@ -15,7 +15,7 @@ from common.launch.arguments import build_parser, usable_cores
 from common.launch.discovery import load_methods, preset_configs, presets
 
 if TYPE_CHECKING:
-    from common.config import RunConfig
+    from common.config import DataConfig, RunConfig
     from common.pipeline import Context, Methods, RunPlan
 
 FINISHED, FAILED, BAD_USAGE, INTERRUPTED = 0, 1, 2, 130
@@ -69,7 +69,7 @@ def _run(paper: str, parsed: Namespace) -> int:
 
 
 def _read_configs(paper: str, parsed: Namespace, methods: Methods) -> list[RunConfig]:
-    from common.config import load_config  # noqa: PLC0415
+    from common.config import load_configs  # noqa: PLC0415
 
     if parsed.config and parsed.preset:
         raise UserError("--config and --preset exclude each other")
@@ -83,20 +83,23 @@ def _read_configs(paper: str, parsed: Namespace, methods: Methods) -> list[RunCo
     for file in files:
         if not file.exists() and not parsed.preset:
             _suggest(paper, file)
-        config = load_config(file, catalog, parsed.set)
+        found = load_configs(file, catalog, parsed.set)
         if parsed.set:
-            config = _relabel(config, load_config(file, catalog))
-        if config.paper != paper:
-            raise UserError(f"{file}: belongs to paper {config.paper!r}, this is {paper!r}")
-        if parsed.seeds:
-            if len(set(parsed.seeds)) != len(parsed.seeds):
-                raise UserError(f"--seeds: {parsed.seeds} holds a seed twice")
-            config = config.model_copy(update={"seeds": tuple(parsed.seeds)})
-        configs.append(config)
+            known = load_configs(file, catalog)
+            found = [_relabel(config, known) for config in found]
+        for config in found:
+            if config.paper != paper:
+                raise UserError(f"{file}: belongs to paper {config.paper!r}, this is {paper!r}")
+            if parsed.seeds:
+                if len(set(parsed.seeds)) != len(parsed.seeds):
+                    raise UserError(f"--seeds: {parsed.seeds} holds a seed twice")
+                configs.append(config.model_copy(update={"seeds": tuple(parsed.seeds)}))
+            else:
+                configs.append(config)
     return configs
 
 
-def _relabel(changed: RunConfig, original: RunConfig) -> RunConfig:
+def _relabel(changed: RunConfig, originals: Sequence[RunConfig]) -> RunConfig:
     """Give a config whose numbers an override changes a protocol of its own.
 
     Its record then never stands in the tables of the protocol it no longer follows, unless the
@@ -104,8 +107,8 @@ def _relabel(changed: RunConfig, original: RunConfig) -> RunConfig:
     """
     from common.config import config_hash  # noqa: PLC0415
 
-    same = config_hash(changed) == config_hash(original)
-    if same or changed.protocol != original.protocol:
+    same = config_hash(changed) in map(config_hash, originals)
+    if same or changed.protocol != originals[0].protocol:
         return changed
     return changed.model_copy(update={"protocol": f"{changed.protocol}_modified"})
 
@@ -168,12 +171,17 @@ def _plan(configs: list[RunConfig], methods: Methods, context: Context) -> list[
     from common.pipeline import plan_run  # noqa: PLC0415
 
     return [
-        plan_run(config, seed, methods, _content(context, config))
+        plan_run(config, seed, methods, _content(context, config.data), _source(context, config))
         for config in configs
         for seed in config.seeds
     ]
 
 
-def _content(context: Context, config: RunConfig) -> str:
-    fingerprint: Any = context.dataset(config.data.name, stream=config.data.stream).fingerprint
+def _content(context: Context, data: DataConfig) -> str:
+    fingerprint: Any = context.dataset(data.name, stream=data.stream).fingerprint
     return str(fingerprint["sha256"])
+
+
+def _source(context: Context, config: RunConfig) -> str | None:
+    source = None if config.transfer is None else config.transfer.source
+    return None if source is None else _content(context, source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import time
 from collections.abc import Iterator
@@ -25,9 +26,9 @@ from common.pipeline.context import (
     prepare_dataset,
     training_data,
 )
-from common.pipeline.phase import FindWork, Phase, TrainWork, TransformWork
+from common.pipeline.phase import FindWork, Phase, TrainWork, TransferWork, TransformWork
 from common.randomness import generator
-from common.tickets import Ticket, transform_ticket
+from common.tickets import Ticket, transfer_ticket, transform_ticket
 from common.tracking import (
     MetricsLog,
     PhaseLabels,
@@ -96,6 +97,8 @@ def compute_phase(phase: Phase, context: Context) -> bool:
                     result = _compute_find(phase, phase.work, paths, context, mirror)
                 case TransformWork():
                     result = _compute_transform(phase, phase.work, paths, context, mirror)
+                case TransferWork():
+                    result = _compute_transfer(phase, phase.work, paths, context, mirror)
         result["wall_seconds"] = time.monotonic() - started
         precision = context.precision(phase.setting.precision)
         result["environment"] = describe_environment(context.torch_device, precision)
@@ -319,6 +322,36 @@ def _compute_transform(
     return _save_ticket(
         Ticket(changed.masks, changed.weights, meta), paths, mirror, started, context
     )
+
+
+def _compute_transfer(
+    phase: Phase, work: TransferWork, paths: PhasePaths, context: Context, mirror: WandbMirror
+) -> dict[str, Any]:
+    setting = phase.setting
+    dataset = prepare_dataset(setting.data, context, setting.seed)
+    ticket = _input_ticket(phase, context)
+    if ticket is None:
+        ticket = _start_of_file(work)
+    started = time.monotonic()
+    model = initial_model(setting, dataset, context)
+    moved = transfer_ticket(ticket, model.state_dict(), work.options)
+    moved.apply_to(model)
+    meta = {**moved.meta, "transfer": work.identity(), "phase": phase.identity}
+    return _save_ticket(Ticket(moved.masks, moved.weights, meta), paths, mirror, started, context)
+
+
+def _start_of_file(work: TransferWork) -> Ticket:
+    """Return the start weights of the file that a transfer names, as a ticket without masks."""
+    from common.tickets.states import load_state  # noqa: PLC0415
+
+    options = work.options
+    assert options.init is not None
+    path = Path(options.init)
+    state = load_state(path)
+    found = hashlib.sha256(path.read_bytes()).hexdigest()
+    if found != options.sha256:
+        raise UserError(f"transfer.sha256: {path} has another content now ({found})")
+    return Ticket({}, state)
 
 
 def _save_ticket(

@@ -12,10 +12,12 @@ from common.config import (
     ModelConfig,
     RunConfig,
     TrainConfig,
+    TransferConfig,
     TransformOptions,
     digest,
 )
 from common.config.schema import SCHEMA_VERSION
+from common.errors import UserError
 from common.finders import Finder, PretrainConfig, Stage
 from common.pipeline.registry import Methods
 from common.tickets.transforms import Transform
@@ -85,9 +87,25 @@ class TransformWork:
     position: int
 
 
-Work = TrainWork | FindWork | TransformWork
+@dataclass(frozen=True)
+class TransferWork:
+    """Make the input phase's ticket, or the start weights of a file, one of this network."""
+
+    options: TransferConfig
+
+    def identity(self) -> dict[str, Any]:
+        """Return what of the options decides the result; the source is an input."""
+        return self.options.model_dump(mode="json", exclude={"source", "init"})
+
+
+Work = TrainWork | FindWork | TransformWork | TransferWork
 EVALUATE_ONLY = TrainConfig(epochs=0)
-KINDS = {TrainWork: "train", FindWork: "find", TransformWork: "transform"}
+KINDS = {
+    TrainWork: "train",
+    FindWork: "find",
+    TransformWork: "transform",
+    TransferWork: "transfer",
+}
 
 
 @dataclass(frozen=True)
@@ -136,6 +154,8 @@ class Phase:
                 work = {"find": find.identity(), "stage": stage}
             case TransformWork(_, options, position):
                 work = {"transform": options.model_dump(mode="json"), "position": position}
+            case TransferWork() as transfer:
+                work = {"transfer": transfer.identity()}
         return {
             "schema_version": SCHEMA_VERSION,
             "kind": self.kind,
@@ -164,7 +184,9 @@ class RunPlan:
     train: Phase
 
 
-def plan_run(config: RunConfig, seed: int, methods: Methods, dataset: str) -> RunPlan:
+def plan_run(
+    config: RunConfig, seed: int, methods: Methods, dataset: str, source: str | None = None
+) -> RunPlan:
     """Return the phases of one run of a config.
 
     Args:
@@ -172,12 +194,17 @@ def plan_run(config: RunConfig, seed: int, methods: Methods, dataset: str) -> Ru
         seed: one of its seeds.
         methods: the finders and transforms its names stand for.
         dataset: the SHA-256 of the data set's content.
+        source: likewise of the data set that a transfer comes from.
+
+    Raises:
+        UserError: the config asks for a transfer or transform of a ticket that is not there.
     """
     setting = Setting(config.data, config.model, config.precision, seed, dataset)
     phases: list[Phase] = []
-    ticket = _plan_find(config, setting, methods, phases)
+    ticket = _plan_find(config, setting, methods, phases, source)
     for position, options in enumerate(config.transform):
-        assert ticket is not None
+        if ticket is None:
+            raise UserError(f"transform: {options.name!r} needs a ticket, but find makes none")
         work = TransformWork(methods.transforms[options.name], options, position)
         ticket = Phase(setting, work, (ticket,), role=options.name, origin=config)
         phases.append(ticket)
@@ -189,15 +216,53 @@ def plan_run(config: RunConfig, seed: int, methods: Methods, dataset: str) -> Ru
 
 
 def _plan_find(
-    config: RunConfig, setting: Setting, methods: Methods, phases: list[Phase]
+    config: RunConfig,
+    setting: Setting,
+    methods: Methods,
+    phases: list[Phase],
+    source: str | None,
 ) -> Phase | None:
+    """Plan the stages of the finder: where there is a transfer, on the source up to it."""
     finder = methods.finders[config.find.name]
+    stages = list(enumerate(finder.stages(config.find)))
+    transfer = config.transfer
+    if transfer is None:
+        return _plan_stages(config, finder, setting, stages, None, phases)
+    there = stages
+    if transfer.mask == "target":
+        there = [(number, stage) for number, stage in stages if stage.makes_start]
+        if not there:
+            raise UserError(
+                "transfer.mask: 'target' needs a finder that starts from weights of its own "
+                "training (find.name 'imp' with rewind.restart true)"
+            )
     ticket: Phase | None = None
-    for number, stage in enumerate(finder.stages(config.find)):
+    if transfer.source is not None:
+        assert source is not None
+        away = replace(setting, data=transfer.source, dataset=source)
+        ticket = _plan_stages(config, finder, away, there, None, phases)
+    work = TransferWork(transfer)
+    moved = Phase(
+        setting, work, () if ticket is None else (ticket,), role="transfer", origin=config
+    )
+    phases.append(moved)
+    return _plan_stages(config, finder, setting, stages[len(there) :], moved, phases)
+
+
+def _plan_stages(
+    config: RunConfig,
+    finder: Finder,
+    setting: Setting,
+    stages: Sequence[tuple[int, Stage]],
+    ticket: Phase | None,
+    phases: list[Phase],
+) -> Phase | None:
+    """Plan stages of the finder, from a ticket or from nothing; return the last one's phase."""
+    for number, stage in stages:
         inputs: tuple[Phase, ...] = () if ticket is None else (ticket,)
         if stage.training is not None:
             pretrain = Phase(
-                replace(setting, data=_training_data(config.data, stage.training.recipe)),
+                replace(setting, data=_training_data(setting.data, stage.training.recipe)),
                 TrainWork(_plain(stage.training.recipe)),
                 inputs,
                 keep_at=stage.training.keep_at,

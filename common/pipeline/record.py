@@ -113,6 +113,10 @@ def _record(plan: RunPlan, context: Context, *, status: str, error: str | None) 
         "dataset_fingerprint": dict(dataset.fingerprint),
         "commit": commit(),
     }
+    source = None if plan.config.transfer is None else plan.config.transfer.source
+    if source is not None:
+        there = context.dataset(source.name, stream=source.stream)
+        record["source_fingerprint"] = dict(there.fingerprint)
     return record if search is None else record | {"search": search}
 
 

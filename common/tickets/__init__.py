@@ -2,6 +2,7 @@
 
 from common.tickets.counts import keep_top, kept_count, removed_count
 from common.tickets.ticket import Ticket
+from common.tickets.transfer import transfer_ticket
 from common.tickets.transforms import TRANSFORMS, transform_ticket
 
 __all__ = [
@@ -10,5 +11,6 @@ __all__ = [
     "keep_top",
     "kept_count",
     "removed_count",
+    "transfer_ticket",
     "transform_ticket",
 ]

@@ -37,6 +37,18 @@ class Reinitialise(TransformOptions):
     init: str | None = None
 
 
+class RandomGlobal(TransformOptions):
+    """Permute the mask at random over the whole network and draw fresh start weights."""
+
+    name: Literal["random_global"] = "random_global"
+
+
+class RandomLayerwise(TransformOptions):
+    """Permute the mask at random inside every layer and draw fresh start weights."""
+
+    name: Literal["random_layerwise"] = "random_layerwise"
+
+
 def _permuted(values: Tensor, generator: torch.Generator) -> Tensor:
     return values[torch.randperm(values.numel(), generator=generator)]
 
@@ -92,6 +104,40 @@ def reinitialise(
     return replace(ticket, weights=weights)
 
 
+def permute_globally(masks: Mapping[str, Tensor], generator: torch.Generator) -> dict[str, Tensor]:
+    """Return masks whose bits are one uniform permutation of all bits of the given ones.
+
+    The number of kept weights stays; the layer densities become equal in expectation.
+    """
+    if not masks:
+        return {}
+    flat = _permuted(torch.cat([mask.flatten() for mask in masks.values()]), generator)
+    parts = flat.split([mask.numel() for mask in masks.values()])
+    return {
+        name: part.view(mask.shape).clone()
+        for (name, mask), part in zip(masks.items(), parts, strict=True)
+    }
+
+
+def random_global(
+    ticket: Ticket, options: RandomGlobal, generator: torch.Generator, build: Build
+) -> Ticket:
+    """Permute all mask bits jointly and draw the weights anew: the random ticket of Morcos et al.
+
+    See arXiv:1906.02773; the start is an untrained network.
+    """
+    shuffled = replace(ticket, masks=permute_globally(ticket.masks, generator))
+    return reinitialise(shuffled, Reinitialise(), generator, build)
+
+
+def random_layerwise(
+    ticket: Ticket, options: RandomLayerwise, generator: torch.Generator, build: Build
+) -> Ticket:
+    """Permute the mask inside every layer, which keeps its density, and draw the weights anew."""
+    shuffled = layerwise_rearrange(ticket, LayerwiseRearrange(), generator, build)
+    return reinitialise(shuffled, Reinitialise(), generator, build)
+
+
 Apply = Callable[[Ticket, Any, torch.Generator, Build], Ticket]
 
 
@@ -107,6 +153,8 @@ TRANSFORMS: dict[str, Transform] = {
     "layerwise_rearrange": Transform(LayerwiseRearrange, layerwise_rearrange),
     "layerwise_weights_shuffling": Transform(ShuffleWeights, shuffle_weights),
     "reinitialise": Transform(Reinitialise, reinitialise),
+    "random_global": Transform(RandomGlobal, random_global),
+    "random_layerwise": Transform(RandomLayerwise, random_layerwise),
 }
 
 

@@ -23,6 +23,7 @@ NAMES = {
     "data.name": ["mnist"],
     "data.normalization": ["half"],
     "model.name": ["resnet14"],
+    "transfer": [{"source": "mnist"}],
 }
 # Exchanged as a whole elsewhere: another name is another class of options.
 CLASSES = {"find.name", "transform.0.name", "transform.1.name"}
