@@ -28,7 +28,8 @@ class Catalog:
         finders: the options of every finder by its name.
         transforms: the options of every transform by its name.
         check_model: raises ``UserError`` for an unknown model or model option.
-        check_data: raises ``UserError`` for an unknown data set or normalisation.
+        check_data: raises ``UserError`` for an unknown data set or normalisation, and for
+            a test split that the data set does not have.
     """
 
     finders: Mapping[str, type[FindOptions]]

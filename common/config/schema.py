@@ -203,8 +203,8 @@ class ModelConfig(Section):
 class EarlyStoppingConfig(Section):
     """Lower the learning rate faster, and stop, where the loss of the last batches stands still.
 
-    The rule of a fork of the code of Generalizing Tickets; ``common.training.stopping`` spells it
-    out. It looks at training batches only.
+    The rule of a fork of the replication of Generalizing Tickets; ``common.training.stopping``
+    spells it out. It looks at training batches only.
     """
 
     patience: int = Field(10, gt=0, description="epochs without a lower loss of the last batch")
@@ -396,7 +396,10 @@ class RunConfig(Section):
         if self.transfer is not None:
             source = self.transfer.source
             if source is not None:
-                catalog.check_data(source.name, {"normalization": source.normalization})
+                catalog.check_data(
+                    source.name,
+                    {"normalization": source.normalization, "test_split": source.test_split},
+                )
             if self.find.name == "dense":
                 raise refuse("transfer needs a ticket, but find.name is 'dense'")
         if len(set(self.seeds)) != len(self.seeds) or not self.seeds:

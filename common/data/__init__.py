@@ -12,6 +12,7 @@ from common.data.batches import Batch, Batches
 from common.data.corruptions import PixelMode, random_labels, random_labels_su, random_pixels
 from common.data.datasets import Dataset, Normalization, Split
 from common.data.files import Frame, ImageFiles
+from common.data.half import check_is_half, evaluated_split
 from common.data.load import load_dataset
 from common.data.registry import DATASETS, DatasetSpec
 from common.data.splits import (
@@ -38,7 +39,9 @@ __all__ = [
     "Split",
     "alternate_halves",
     "balanced_batch",
+    "check_is_half",
     "concatenate",
+    "evaluated_split",
     "hold_out",
     "load_dataset",
     "merge_validation",

@@ -146,11 +146,14 @@ class Batches:
     def frozen(self, generator: torch.Generator) -> Split:
         """Return the images augmented once, for runs that repeat the same crops every epoch.
 
-        They lie in the device's memory, also where these batches are made from files.
+        Each image is the one that a shuffled epoch with this generator holds; they come in stored
+        order. They lie in the device's memory, also where these batches are made from files.
         """
-        plan = self._maker.plan(torch.arange(self._count), generator)
-        parts = list(self._maker.make(plan, self._parts(1024, self._count)))
-        return Split(torch.cat(parts).permute(0, 3, 1, 2).contiguous(), self.labels)
+        order = torch.randperm(self._count, generator=generator)
+        plan = self._maker.plan(order, generator)
+        made = torch.cat(list(self._maker.make(plan, self._parts(1024, self._count))))
+        stored = made[order.argsort().to(self.device)]
+        return Split(stored.permute(0, 3, 1, 2).contiguous(), self.labels)
 
     def _constants(self, name: str, values: tuple[float, ...]) -> Tensor:
         """Return a constant of every channel in units of pixels."""

@@ -135,7 +135,7 @@ class MaskLearner:
         )
         return fastest_step(eager, self._full, self._graphs)
 
-    def begin_epoch(self, epoch: int) -> float:
+    def begin_epoch(self, epoch: int, history: Sequence[Row] = ()) -> float:
         """Set the latents' learning rate."""
         self.rule.begin_epoch(epoch)
         rate = learning_rate(self._search, epoch)

@@ -42,6 +42,8 @@ class SearchConfig(TrainConfig):
     def _stops_by_what_it_selects(self) -> SearchConfig:
         if self.patience is not None and self.select == "last":
             raise refuse("patience must be null where select is 'last': nothing is compared")
+        if self.early_stopping is not None:
+            raise refuse("early_stopping belongs to trainings; a search stops by its patience")
         return self
 
 

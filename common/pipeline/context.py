@@ -8,13 +8,14 @@ from typing import Any
 
 import torch
 
-from common.config import DataConfig
+from common.config import AugmentConfig, DataConfig
 from common.data import (
     Augment,
     Batches,
     Dataset,
     ResizedCrop,
     Split,
+    evaluated_split,
     hold_out,
     load_dataset,
     subset,
@@ -24,7 +25,7 @@ from common.models import build_model
 from common.pipeline.phase import Setting
 from common.randomness import generator
 from common.tracking import WandbSettings, Workspace
-from common.training import Precision, TrainData, resolve_precision
+from common.training import Precision, TrainData, epoch_draws, resolve_precision
 
 
 @dataclass
@@ -74,14 +75,15 @@ class Context:
 
 
 def prepare_dataset(config: DataConfig, context: Context, seed: int) -> Dataset:
-    """Return the data set as a config sees it: held out, halved, corrupted.
+    """Return the data set as a config sees it: held out, halved, corrupted, augmented for good.
 
     Args:
         config: the data section.
         context: where the data set is.
-        seed: the run's seed; the held-out images and the half depend on it.
+        seed: the run's seed; the held-out images, the half and the frozen crops depend on it.
     """
     dataset = context.dataset(config.name, stream=config.stream)
+    test = evaluated_split(dataset, config.test_split, context.dataset)
     if config.validation:
         dataset = hold_out(
             dataset, config.validation, config.validation_choice, generator(seed, "validation")
@@ -96,21 +98,54 @@ def prepare_dataset(config: DataConfig, context: Context, seed: int) -> Dataset:
             count=config.subset.count,
         )
     train = corrupt(train, config.corruption, dataset.num_classes, generator(seed, "corrupt"))
-    return dataset.with_splits(train=train, test=dataset.test, validation=dataset.validation)
+    if config.augment is not None and config.augment.frozen:
+        train = _frozen(config, dataset, train, context, seed)
+    return dataset.with_splits(train=train, test=test, validation=dataset.validation)
+
+
+def _frozen(
+    config: DataConfig, dataset: Dataset, split: Split, context: Context, seed: int
+) -> Split:
+    """Return the training images as the first epoch of a training with this seed augments them."""
+    split.pixels("data.augment.frozen")
+    batches = _batches(
+        config, dataset, split, len(split), context, augment=_augment(config.augment)
+    )
+    return batches.frozen(epoch_draws(seed, 0)).to("cpu")
+
+
+def _augment(config: AugmentConfig | None) -> Augment | None:
+    """Return what is done to images that are augmented."""
+    if config is None:
+        return None
+    resized = config.crop == "resized"
+    return Augment(
+        crop_padding=config.crop_padding,
+        crop_size=config.crop_size,
+        horizontal_flip=config.horizontal_flip,
+        resized_crop=ResizedCrop(min_area=config.min_area) if resized else None,
+    )
+
+
+def _train_batches(
+    config: DataConfig, dataset: Dataset, split: Split, size: int, context: Context
+) -> Batches:
+    """Return batches of training images; frozen ones are as they are to be seen already."""
+    if config.augment is not None and config.augment.frozen:
+        plain = config.model_copy(update={"test_padding": 0})
+        return _batches(plain, dataset, split, size, context)
+    return _batches(config, dataset, split, size, context, augment=_augment(config.augment))
 
 
 def _batches(
-    config: DataConfig, dataset: Dataset, split: Split, size: int, context: Context, *, train: bool
+    config: DataConfig,
+    dataset: Dataset,
+    split: Split,
+    size: int,
+    context: Context,
+    *,
+    augment: Augment | None = None,
 ) -> Batches:
-    augment = None
-    if train and config.augment is not None:
-        resized = config.augment.crop == "resized"
-        augment = Augment(
-            crop_padding=config.augment.crop_padding,
-            crop_size=config.augment.crop_size,
-            horizontal_flip=config.augment.horizontal_flip,
-            resized_crop=ResizedCrop(min_area=config.augment.min_area) if resized else None,
-        )
     return Batches(
         split,
         size,
@@ -138,12 +173,13 @@ def training_data(
     for it.
     """
     held_out = dataset.validation
+    augment = _augment(config.augment) if validation_augment else None
     return TrainData(
-        train=_batches(config, dataset, dataset.train, size, context, train=True),
-        test=_batches(config, dataset, dataset.test, size, context, train=False),
+        train=_train_batches(config, dataset, dataset.train, size, context),
+        test=_batches(config, dataset, dataset.test, size, context),
         validation=None
         if held_out is None
-        else _batches(config, dataset, held_out, size, context, train=validation_augment),
+        else _batches(config, dataset, held_out, size, context, augment=augment),
     )
 
 
@@ -151,7 +187,7 @@ def finder_data(config: DataConfig, dataset: Dataset, context: Context) -> Scori
     """Return the training images as a finder sees them: augmented as in training."""
 
     def batches(split: Split) -> Batches:
-        return _batches(config, dataset, split, 1, context, train=True)
+        return _train_batches(config, dataset, split, 1, context)
 
     return ScoringData(dataset.train, dataset.num_classes, batches)
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from common.config import Catalog
-from common.data import DATASETS
+from common.data import DATASETS, check_is_half
 from common.errors import unknown_name
 from common.finders import FINDERS, Finder
 from common.models import check_options
@@ -53,3 +53,5 @@ def _check_data(name: str, options: Mapping[str, Any]) -> None:
     if options["normalization"] not in DATASETS[name].normalizations:
         known = DATASETS[name].normalizations
         raise unknown_name("data.normalization", options["normalization"], known)
+    if options.get("test_split", "test") != "test":
+        check_is_half(name, options["test_split"])

@@ -8,6 +8,7 @@ from common.training.loop import (
     TrainHooks,
     TrainResult,
     cpu_state,
+    epoch_draws,
     run_epochs,
     summarise,
     train,
@@ -21,8 +22,10 @@ from common.training.precision import (
     resolve_precision,
 )
 from common.training.schedule import learning_rate, milestones
+from common.training.stopping import LAST_LOSS, early_stopped_rate, flagged_after, stops_early
 
 __all__ = [
+    "LAST_LOSS",
     "Checkpoint",
     "CheckpointStore",
     "Constraint",
@@ -39,13 +42,17 @@ __all__ = [
     "build_optimizer",
     "cpu_has_bfloat16",
     "cpu_state",
+    "early_stopped_rate",
+    "epoch_draws",
     "evaluate",
+    "flagged_after",
     "learning_rate",
     "milestones",
     "prepare_device",
     "require_finite",
     "resolve_precision",
     "run_epochs",
+    "stops_early",
     "summarise",
     "train",
     "write_atomically",

@@ -19,6 +19,7 @@ from common.training.optimizer import MaskKeeper, build_optimizer
 from common.training.precision import Precision
 from common.training.schedule import learning_rate
 from common.training.step import EagerStep, Meters, fastest_step, has_dropout
+from common.training.stopping import LAST_LOSS, early_stopped_rate, last_losses, stops_early
 
 Row = dict[str, Any]
 
@@ -45,8 +46,11 @@ class Learner(Protocol):
     optimizers: Sequence[Optimizer]
     meters: Meters
 
-    def begin_epoch(self, epoch: int) -> float:
-        """Make ready for an epoch (counted from 0) and return its learning rate."""
+    def begin_epoch(self, epoch: int, history: Sequence[Row] = ()) -> float:
+        """Make ready for an epoch (counted from 0) and return its learning rate.
+
+        Only early stopping looks at the history: the rows of the epochs before.
+        """
 
     def step(self, epoch: int, number: int, images: Tensor, labels: Tensor) -> None:
         """Learn from a batch; random numbers follow from the epoch and the step's number."""
@@ -100,7 +104,7 @@ class WeightLearner:
         graphs: bool,
     ) -> None:
         self.model = model
-        self.meters = Meters(device)
+        self.meters = Meters(device, keep_last=recipe.early_stopping is not None)
         optimizer = build_optimizer(recipe, model.parameters())
         self.optimizers: Sequence[Optimizer] = [optimizer]
         self._data, self._recipe = data, recipe
@@ -114,9 +118,12 @@ class WeightLearner:
         full = min(recipe.batch_size, data.train.image_count)
         self._step = fastest_step(eager, full, graphs)
 
-    def begin_epoch(self, epoch: int) -> float:
+    def begin_epoch(self, epoch: int, history: Sequence[Row] = ()) -> float:
         """Set the epoch's learning rate."""
-        rate = learning_rate(self._recipe, epoch)
+        rate: float | None = learning_rate(self._recipe, epoch)
+        if self._recipe.early_stopping is not None:
+            rate = early_stopped_rate(self._recipe, last_losses(history))
+        assert rate is not None, "the training is over"
         for group in self.optimizers[0].param_groups:
             group["lr"] = rate
         return rate
@@ -131,7 +138,8 @@ class WeightLearner:
         """Check that the weights are finite and the removed ones zero."""
         require_finite(self.model.parameters, "weights", epoch)
         self._keeper.assert_kept()
-        return {}
+        last = self.meters.last
+        return {} if last is None else {LAST_LOSS: float(last)}
 
     def evaluate(self, epoch: int) -> Row:
         """Evaluate on the test images, and on the validation images if there are any."""
@@ -147,8 +155,8 @@ class WeightLearner:
         return {}
 
     def is_finished(self, history: Sequence[Row]) -> bool:
-        """Return False: a training runs all its epochs."""
-        return False
+        """Tell whether early stopping ends the training."""
+        return stops_early(self._recipe, history)
 
     def carried(self) -> dict[str, Tensor]:
         """Return nothing: model and optimiser are all there is."""

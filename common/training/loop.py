@@ -13,11 +13,12 @@ from torch import Tensor, nn
 
 from common.config.schema import TrainConfig
 from common.data import Batches
-from common.errors import RunFailedError
+from common.errors import RunFailedError, UserError
 from common.randomness import generator
 from common.training.checkpoint import CheckpointStore
 from common.training.learner import Learner, Row, TrainData, WeightLearner
 from common.training.precision import Precision
+from common.training.stopping import LAST_LOSS, stops_early
 
 
 @dataclass(frozen=True, order=True)
@@ -61,7 +62,8 @@ class TrainResult:
     Attributes:
         history: one row of metrics an epoch.
         metrics: last-epoch accuracies, and the best test accuracy and the test accuracy at the
-            best validation accuracy, each in a field of its own; percent.
+            best validation accuracy, each in a field of its own; percent. With early stopping also
+            ``trained_epochs``.
     """
 
     history: list[Row] = field(default_factory=list)
@@ -134,13 +136,14 @@ def run_epochs(
 
     Raises:
         RunFailedError: the training loss became infinite or not a number.
+        UserError: early stopping ended it before a moment at which a copy is wanted.
     """
     saver = _Saver(learner, hooks)
     history, first_step, before = saver.resume()
     while len(history) < recipe.epochs and not learner.is_finished(history):
         epoch = len(history)
         saver.started = time.monotonic() - before
-        rate = learner.begin_epoch(epoch)
+        rate = learner.begin_epoch(epoch, history)
         if first_step == 0:
             learner.meters.zero()
         _run_steps(learner, batches, seed, epoch, first_step, hooks, saver, history)
@@ -152,7 +155,7 @@ def run_epochs(
             )
         row: Row = {"epoch": epoch, "lr": rate, "train_loss": loss, "train_accuracy": accuracy}
         row |= learner.end_epoch(epoch)
-        last = epoch + 1 == recipe.epochs
+        last = epoch + 1 == recipe.epochs or stops_early(recipe, [*history, row])
         if last or (epoch + 1) % recipe.evaluate_every == 0:
             row |= learner.evaluate(epoch)
         row |= learner.close_epoch(epoch)
@@ -164,7 +167,25 @@ def run_epochs(
         else:
             saver.save_if_due(history, 0)
         hooks.on_epoch(row)
+    if stops_early(recipe, history):
+        _require_copies(hooks, len(history), len(batches))
     return history
+
+
+def epoch_draws(seed: int, epoch: int) -> torch.Generator:
+    """Return the generator of the order and the augmentation of an epoch."""
+    return generator(seed, "order", epoch)
+
+
+def _require_copies(hooks: TrainHooks, epochs: int, steps: int) -> None:
+    """Raise a UserError if a training that stopped early never came to a moment of interest."""
+    for moment in hooks.keep_at:
+        position = moment.number if moment.unit == "step" else (moment.number + 1) * steps
+        if position > epochs * steps:
+            raise UserError(
+                f"train.early_stopping: ended the training after {epochs} epochs, so that there is "
+                f"no {moment.unit} {moment.number} to rewind to"
+            )
 
 
 def _run_steps(
@@ -179,8 +200,8 @@ def _run_steps(
 ) -> None:
     """Run the steps of one epoch, or what is left of them."""
     learner.model.train()
-    order = generator(seed, "order", epoch)
-    steps = enumerate(batches.epoch(order, first_step=first_step), start=first_step)
+    draws = epoch_draws(seed, epoch)
+    steps = enumerate(batches.epoch(draws, first_step=first_step), start=first_step)
     for number, (images, labels) in steps:
         learner.step(epoch, number, images, labels)
         hooks.on_step(len(labels))
@@ -199,10 +220,12 @@ def summarise(history: Sequence[Row]) -> dict[str, float | None]:
 
     Only evaluated epochs count. The test accuracies of the last epoch, of the epoch with the best
     validation accuracy (the first such epoch), and of the best test epoch are three different
-    numbers and stay so.
+    numbers and stay so. With early stopping the number of epochs is a metric, too.
     """
-    last = {k: v for k, v in history[-1].items() if k not in ("epoch", "lr", "seconds")}
-    metrics: dict[str, float | None] = dict(last)
+    unwanted = ("epoch", "lr", "seconds", LAST_LOSS)
+    metrics: dict[str, float | None] = {k: v for k, v in history[-1].items() if k not in unwanted}
+    if LAST_LOSS in history[-1]:
+        metrics["trained_epochs"] = len(history)
     evaluated = [row for row in history if "test_accuracy" in row]
     metrics["best_test_accuracy"] = max(row["test_accuracy"] for row in evaluated)
     metrics["first_epoch_test_accuracy"] = history[0].get("test_accuracy")
@@ -259,7 +282,7 @@ class _Saver:
             for key, value in self._owner[parameter].state.get(parameter, {}).items():
                 if isinstance(value, Tensor):
                     tensors[f"optimizer/{index}/{key}"] = value
-        tensors |= {"meters/loss": meters.loss, "meters/correct": meters.correct}
+        tensors |= {f"meters/{name}": value for name, value in meters.tensors().items()}
         carried = self._learner.carried()
         tensors |= {f"carried/{name}": value for name, value in carried.items()}
         values: dict[str, Any] = {"history": history, "step": step}
@@ -280,7 +303,7 @@ class _Saver:
             return [], 0, 0.0
         state = self._learner.model.state_dict()
         parameters = list(self._learner.model.parameters())
-        meters = {"loss": self._learner.meters.loss, "correct": self._learner.meters.correct}
+        meters = self._learner.meters.tensors()
         carried = {}
         for name, value in found.tensors.items():
             kind, _, rest = name.partition("/")

@@ -15,16 +15,29 @@ from common.training.precision import Precision, autocast
 
 
 class Meters:
-    """Sums over an epoch that stay on the device until the epoch is over."""
+    """Sums over an epoch that stay on the device until the epoch is over.
 
-    def __init__(self, device: torch.device) -> None:
+    Args:
+        device: where they are.
+        keep_last: note the mean loss of the last batch, too, in ``last``.
+    """
+
+    def __init__(self, device: torch.device, *, keep_last: bool = False) -> None:
         self.loss = torch.zeros((), dtype=torch.float64, device=device)
         self.correct = torch.zeros((), dtype=torch.int64, device=device)
+        self.last = torch.zeros((), dtype=torch.float64, device=device) if keep_last else None
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Add a batch's mean loss, weighted by its images, and its right answers."""
         self.loss += loss.detach().double() * len(labels)
         self.correct += (logits.detach().argmax(dim=1) == labels).sum()
+        if self.last is not None:
+            self.last.copy_(loss.detach())
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Return what a checkpoint must hold of them."""
+        kept = {"loss": self.loss, "correct": self.correct}
+        return kept if self.last is None else kept | {"last": self.last}
 
     def zero(self) -> None:
         """Start over, in place."""
@@ -125,7 +138,7 @@ class GraphedStep:
         # Warming up moves BatchNorm statistics, meters and the random state of dropout; all must be
         # as if it never happened.
         state = {name: value.clone() for name, value in step.model.state_dict().items()}
-        loss, correct = step.meters.loss.clone(), step.meters.correct.clone()
+        meters = {name: value.clone() for name, value in step.meters.tensors().items()}
         with torch.random.fork_rng([images.device] if images.is_cuda else []):
             stream = torch.cuda.Stream()
             stream.wait_stream(torch.cuda.current_stream())
@@ -139,8 +152,8 @@ class GraphedStep:
             with torch.cuda.graph(self.graph):
                 step.forward_backward(self.images, self.labels)
         step.model.load_state_dict(state)
-        step.meters.loss.copy_(loss)
-        step.meters.correct.copy_(correct)
+        for name, value in step.meters.tensors().items():
+            value.copy_(meters[name])
 
 
 def fastest_step(eager: EagerStep, batch_size: int, graphs: bool) -> Step:

@@ -64,7 +64,8 @@ def steps(toy_model, random_masks):
         keeper = MaskKeeper(model, random_masks(model))
         keeper.apply()
         rule = build_optimizer(RECIPE, model.parameters())
-        made.append(EagerStep(model, rule, keeper, Meters(CPU), "float32", 0.1))
+        meters = Meters(CPU, keep_last=True)
+        made.append(EagerStep(model, rule, keeper, meters, "float32", 0.1))
     graphed = GraphedStep(made[1], 20)
     Graph.step, Graph.inputs = made[1], graphed
     return made[0], graphed
@@ -89,6 +90,7 @@ def test_full_and_partial_batches_follow_the_eager_step(steps, toy_data, partial
         eager(images, labels)
         graphed(images, labels)
         graphed.eager.keeper.assert_kept()
+        assert float(eager.meters.last) == float(graphed.eager.meters.last) != 0.0
     assert graphed.graph is not None
     assert same(cpu_state(eager.model), cpu_state(graphed.eager.model))
     assert eager.meters.read(180) == graphed.eager.meters.read(180)
@@ -98,10 +100,12 @@ def test_warming_up_leaves_no_trace(steps, toy_data):
     step, graphed = steps[1].eager, steps[1]
     step.meters.loss += 3.0
     step.meters.correct += 7
+    step.meters.last += 5.0
     before = cpu_state(step.model)
     graphed._capture(*batches(toy_data())[0])
     assert same(before, cpu_state(step.model))
     assert (float(step.meters.loss), int(step.meters.correct)) == (3.0, 7)
+    assert float(step.meters.last) == 5.0
     assert any(name.endswith("running_mean") for name in before)
 
 

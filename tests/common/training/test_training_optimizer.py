@@ -53,6 +53,24 @@ def test_adam_moves_by_the_rate_and_its_decay_is_part_of_the_gradient():
     assert found == pytest.approx([1.9, 1.8], abs=1e-4)
 
 
+def test_adams_decay_is_added_to_the_gradient_before_its_moments():
+    """Betas 0.9 and 0.999, epsilon 1e-8; gradients of another sign than the decay."""
+    weight = torch.nn.Parameter(torch.tensor([2.0, -1.0, 0.5], dtype=torch.float64))
+    recipe = TrainConfig(optimizer="adam", lr=0.1, weight_decay=0.3)
+    optimizer = build_optimizer(recipe, [weight])
+    expected = weight.detach().clone()
+    first, second = torch.zeros_like(expected), torch.zeros_like(expected)
+    for step, slope in enumerate([0.0, -1.0, 0.5, -0.2], start=1):
+        weight.grad = torch.full_like(expected, slope)
+        optimizer.step()
+        gradient = slope + 0.3 * expected
+        first = 0.9 * first + 0.1 * gradient
+        second = 0.999 * second + 0.001 * gradient**2
+        root = (second / (1 - 0.999**step)).sqrt() + 1e-8
+        expected -= 0.1 * first / (1 - 0.9**step) / root
+        torch.testing.assert_close(weight.detach(), expected, rtol=0, atol=1e-9)
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
 def test_removed_weights_and_their_momentum_are_zero_after_every_step(
     toy_model, toy_data, random_masks, optimizer
