@@ -3,25 +3,35 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+import re
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from common.errors import UserError, nearest
+from common.tickets.files import (
+    keep_weights,
+    link_file,
+    plain,
+    read_header,
+    read_tensors,
+    read_weights,
+    replacing,
+    weights_path,
+)
+from common.tickets.packing import packed_masks, read_masks
 
 FORMAT = "lottery-ticket"
 FORMAT_VERSION = 1
-MASK, PACKED, WEIGHT = "mask/", "mask.packed/", "weight/"
+LIGHT_VERSION = 2
+WEIGHTS_DIGEST = "weights_sha256"
+WEIGHT = "weight/"
 
 
 class LayerCollapseWarning(UserWarning):
@@ -113,110 +123,132 @@ class Ticket:
         Masks are stored as ``mask.packed/<name>``, eight to a byte in the order of numpy's
         ``packbits``, with their shapes in the metadata; weights as ``weight/<name>``.
         """
+        weights = {WEIGHT + name: value for name, value in self.weights.items()}
+        self._write(Path(path), weights | packed_masks(self.masks), FORMAT_VERSION)
+
+    def save_light(self, path: str | Path, pool: Path | None = None) -> None:
+        """Write the ticket so that tickets with the same start weights hold them once.
+
+        The weights that have a mask go to a second file in the same folder, named by its content
+        (``weights-<16 digits>.safetensors``); its SHA-256 is in the ticket's metadata. The others
+        (norm layers, biases, statistics), which a round of pruning may change, stay in the ticket,
+        and masks are compressed where that is shorter. Both files together are the ticket.
+
+        Args:
+            path: of the ticket.
+            pool: a folder with the weights of all light tickets; where the same weights are there
+                already, the second file is a hard link to them.
+        """
         path = Path(path)
-        tensors = {
-            WEIGHT + name: value.detach().cpu().contiguous().clone()
-            for name, value in self.weights.items()
+        if not self.masks:  # there is nothing to share
+            self.save(path)
+            return
+        shared = {WEIGHT + name: self.weights[name] for name in self.masks}
+        digest = keep_weights(shared, path.parent, pool)
+        others = {
+            WEIGHT + name: value for name, value in self.weights.items() if name not in self.masks
         }
-        for name, mask in self.masks.items():
-            packed = np.packbits(mask.cpu().numpy().reshape(-1))
-            tensors[PACKED + name] = torch.from_numpy(packed)
+        tensors = others | packed_masks(self.masks, compress=True)
+        self._write(path, tensors, LIGHT_VERSION, {WEIGHTS_DIGEST: digest})
+
+    def _write(
+        self,
+        path: Path,
+        tensors: Mapping[str, Tensor],
+        version: int,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
         shapes = {name: list(mask.shape) for name, mask in self.masks.items()}
         metadata = {
             "format": FORMAT,
-            "format_version": str(FORMAT_VERSION),
+            "format_version": str(version),
             "mask_shapes": json.dumps(shapes),
             "meta": json.dumps(self.meta, sort_keys=True),
+            **(more or {}),
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-        os.close(handle)
-        try:
-            save_file(tensors, temporary, metadata=metadata)
-            with Path(temporary).open("rb") as written:
-                os.fsync(written.fileno())
-            Path(temporary).replace(path)
-        finally:
-            Path(temporary).unlink(missing_ok=True)
+        with replacing(path) as temporary:
+            save_file(plain(tensors), temporary, metadata=metadata)
 
     @classmethod
     def load(cls, path: str | Path) -> Ticket:
-        """Read a ticket file.
+        """Read a ticket file, and the weights file beside it if it is a light one.
 
         Masks may also be stored unpacked as ``mask/<name>`` tensors of zeros and ones, which is
         how other programs write them most easily.
 
         Raises:
             UserError: no such file, not a ticket, damaged metadata, a mask with values other than
-                0 and 1, a mask that is not listed, or one that does not fit its weight.
+                0 and 1, a mask that is not listed, one that does not fit its weight, or a weights
+                file that is missing or has another content than the ticket names.
         """
         path = Path(path)
-        if not path.is_file():
-            raise UserError(f"ticket {path}: no such file")
         try:
-            with safe_open(path, framework="pt") as file:
-                metadata = file.metadata() or {}
-                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        except (SafetensorError, OSError) as error:
-            raise UserError(f"ticket {path}: not a readable safetensors file ({error})") from None
-        if metadata.get("format") != FORMAT:
-            raise UserError(f"ticket {path}: not a ticket (its metadata names no {FORMAT!r})")
-        try:
-            shapes, meta = _read_metadata(metadata)
+            tensors, metadata = read_tensors(path)
+            shapes, meta, digest = _read_metadata(metadata)
+            masks = read_masks(tensors, shapes)
+            if digest is not None:
+                tensors |= read_weights(path.parent, digest)
             weights = {
                 key.removeprefix(WEIGHT): value
                 for key, value in tensors.items()
                 if key.startswith(WEIGHT)
             }
-            masks = {name: _read_mask(tensors, name, shape) for name, shape in shapes.items()}
-            _refuse_unlisted(tensors, shapes)
             return cls(masks, weights, meta)
         except UserError as error:
             raise UserError(f"ticket {path}: {error}") from None
 
 
-def _read_metadata(metadata: Mapping[str, str]) -> tuple[dict[str, list[int]], dict[str, Any]]:
-    """Return the masks' shapes in their order, and the ticket's ``meta``."""
+def weights_file(path: str | Path) -> Path | None:
+    """Return the file with the weights of a light ticket; None where the ticket holds them itself.
+
+    Raises:
+        UserError: no such file, or not a ticket.
+    """
+    path = Path(path)
+    try:
+        *_, digest = _read_metadata(read_header(path))
+    except UserError as error:
+        raise UserError(f"ticket {path}: {error}") from None
+    return None if digest is None else weights_path(path.parent, digest)
+
+
+def link_ticket(source: Path, target: Path) -> None:
+    """Make a ticket appear at a second place, its weights file beside it; no copy where links work.
+
+    Raises:
+        UserError: the source is not a ticket, or its weights file is missing.
+    """
+    weights = weights_file(source)
+    if weights is not None:
+        if not weights.is_file():
+            raise UserError(f"ticket {source}: its weights file {weights.name} is not beside it")
+        link_file(weights, target.parent / weights.name)
+    link_file(source, target)
+
+
+def _read_metadata(
+    metadata: Mapping[str, str],
+) -> tuple[dict[str, list[int]], dict[str, Any], str | None]:
+    """Return the masks' shapes in their order, ``meta``, and the SHA-256 of shared weights."""
+    if metadata.get("format") != FORMAT:
+        raise UserError(f"not a ticket (its metadata names no {FORMAT!r})")
     try:
         version = int(metadata.get("format_version", "0"))
-        if version > FORMAT_VERSION:
+        if version > LIGHT_VERSION:
             raise UserError(
-                f"format version {version} is newer than {FORMAT_VERSION}, the newest this "
+                f"format version {version} is newer than {LIGHT_VERSION}, the newest this "
                 "version reads"
             )
         listed = json.loads(metadata["mask_shapes"])
         shapes = {name: [int(size) for size in shape] for name, shape in listed.items()}
-        return shapes, dict(json.loads(metadata.get("meta", "{}")))
+        meta = dict(json.loads(metadata.get("meta", "{}")))
+        digest = metadata[WEIGHTS_DIGEST] if version == LIGHT_VERSION else None
+        # The digest becomes part of a path: nothing but a digest may stand there.
+        if digest is not None and not re.fullmatch("[0-9a-f]{64}", digest):
+            raise ValueError(f"{WEIGHTS_DIGEST} is no SHA-256")
+        return shapes, meta, digest
     except (KeyError, ValueError, TypeError, AttributeError) as error:
         raise UserError(f"its metadata are damaged ({type(error).__name__}: {error})") from None
-
-
-def _refuse_unlisted(tensors: Mapping[str, Tensor], shapes: Mapping[str, list[int]]) -> None:
-    for key in tensors:
-        for prefix in (MASK, PACKED):
-            name = key.removeprefix(prefix)
-            if key.startswith(prefix) and name not in shapes:
-                raise UserError(f"mask {name}: in the file but not listed in its mask_shapes")
-
-
-def _read_mask(tensors: Mapping[str, Tensor], name: str, shape: list[int]) -> Tensor:
-    size = int(np.prod(shape, dtype=np.int64))
-    if PACKED + name in tensors:
-        packed = tensors[PACKED + name].numpy()
-        if packed.dtype != np.uint8:
-            raise UserError(f"mask {name}: packed as {packed.dtype}, must be uint8")
-        if packed.size != (size + 7) // 8:
-            raise UserError(f"mask {name}: {packed.size} bytes do not hold {size} bits")
-        bits = np.unpackbits(packed, count=size).astype(bool)
-        return torch.from_numpy(bits).view(shape)
-    if MASK + name not in tensors:
-        raise UserError(f"mask {name}: listed but not in the file")
-    mask = tensors[MASK + name]
-    if not bool(((mask == 0) | (mask == 1)).all()):
-        raise UserError(f"mask {name}: holds values other than 0 and 1")
-    if list(mask.shape) != shape:
-        raise UserError(f"mask {name}: shape {list(mask.shape)}, listed as {shape}")
-    return mask.to(torch.bool)
 
 
 def _check_same(state: Mapping[str, Tensor], weights: Mapping[str, Tensor]) -> None:

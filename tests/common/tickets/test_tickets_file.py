@@ -151,8 +151,8 @@ def test_a_mask_with_other_values_is_refused(tmp_path, value):
         ({"mask/w": torch.ones(2, 3)}, {"format_version": "one"}, "metadata are damaged"),
         (
             {"mask/w": torch.ones(2, 3)},
-            {"format_version": "2"},
-            "format version 2 is newer than 1, the newest this version reads",
+            {"format_version": "3"},
+            "format version 3 is newer than 2, the newest this version reads",
         ),
         ({"mask/w": torch.ones(2, 3)}, {"format": None}, "not a ticket"),
         ({"mask/w": torch.ones(2, 3)}, {"format": "pt"}, "not a ticket"),
