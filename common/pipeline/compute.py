@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,6 +30,7 @@ from common.pipeline.context import (
 from common.pipeline.phase import FindWork, Phase, TrainWork, TransferWork, TransformWork
 from common.randomness import generator
 from common.tickets import Ticket, transfer_ticket, transform_ticket
+from common.tickets.states import load_state, save_state
 from common.tracking import (
     MetricsLog,
     PhaseLabels,
@@ -84,7 +86,7 @@ def compute_phase(phase: Phase, context: Context) -> bool:
         if is_done(phase, context):
             return False
         paths.done.unlink(missing_ok=True)
-        for partial in paths.root.glob("*.tmp"):  # what a kill in the middle of a save left
+        for partial in paths.root.rglob("*.tmp"):  # what a kill in the middle of a save left
             partial.unlink()
         write_atomically(paths.description, _pretty(phase.description()))
         prepare_device(context.torch_device, context.threads)
@@ -166,7 +168,7 @@ def _compute_train(
             graphs=context.graphs,
             hooks=hooks,
         )
-    write_atomically(paths.final, save(cpu_state(model)))
+    write_atomically(paths.final, save_state(cpu_state(model), masks))
     metrics = start | result.metrics
     mirror.summarise(metrics)
     seconds = sum(row["seconds"] for row in result.history)
@@ -268,7 +270,9 @@ def _compute_find(
         device=context.torch_device,
         precision=context.precision(setting.precision),
         graphs=context.graphs,
-        save_ticket=lambda name, ticket: ticket.save(paths.level(name)),
+        save_ticket=lambda name, ticket: ticket.save_light(
+            paths.level(name), context.workspace.weights
+        ),
     )
     found = stage.find(
         FindInputs(
@@ -366,9 +370,14 @@ def _save_ticket(
         "layer_densities": report["layer_densities"],
         "versions": {key: versions[key] for key in ("python", "torch")},
     }
-    Ticket(ticket.masks, ticket.weights, meta).save(paths.ticket)
+    whole = Ticket(ticket.masks, ticket.weights, meta)
+    whole.save_light(paths.ticket, context.workspace.weights)
     mirror.summarise({"sparsity": report["sparsity"]})
-    mirror.add_ticket(paths.ticket, meta)
+    if mirror.active:
+        with tempfile.TemporaryDirectory() as folder:  # elsewhere, no weights file is beside it
+            portable = Path(folder) / paths.ticket.name
+            whole.save(portable)
+            mirror.add_ticket(portable, meta)
     # Results are written with sorted keys; readers want the layers in the network's order.
     report["layer_order"] = list(ticket.masks)
     return {"ticket": report, "metrics": {}, "seconds": time.monotonic() - started}
@@ -386,5 +395,5 @@ def _trained(phase: Phase, context: Context) -> Trained | None:
         if earlier.kind == "train":
             paths = phase_paths(earlier, context)
             kept = {moment: load_file(_kept(paths, moment)) for moment in earlier.keep_at}
-            return Trained(load_file(paths.final), kept)
+            return Trained(load_state(paths.final), kept)
     return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,8 @@ from common.pipeline.context import Context
 from common.pipeline.phase import Phase, RunPlan
 from common.results.records import write_record
 from common.tickets import Ticket
+from common.tickets.files import WEIGHTS_FILES, link_file
+from common.tickets.ticket import link_ticket
 from common.tracking import RunPaths, commit, describe_environment, read_metrics
 from common.training import write_atomically
 
@@ -59,8 +60,10 @@ def finish_run(plan: RunPlan, context: Context) -> dict[str, Any]:
     text = "".join(json.dumps(row) + "\n" for row in rows)
     write_atomically(paths.metrics, text.encode())
     if plan.ticket is not None:
-        _link(phase_paths(plan.ticket, context).ticket, paths.ticket)
-    _link(phase_paths(plan.train, context).final, paths.checkpoint)
+        for old in paths.root.glob(WEIGHTS_FILES):  # of a ticket that was here before
+            old.unlink()
+        link_ticket(phase_paths(plan.ticket, context).ticket, paths.ticket)
+    link_file(phase_paths(plan.train, context).final, paths.checkpoint)
     record = _record(plan, context, status="finished", error=None)
     _write_json(paths.environment, record["environment"])
     write_record(record_path(plan, context), record)
@@ -161,12 +164,3 @@ def _phase_name(plan: RunPlan, phase: Phase) -> str:
 
 def _write_json(path: Path, value: Any) -> None:
     write_atomically(path, (json.dumps(value, indent=1, sort_keys=True) + "\n").encode())
-
-
-def _link(source: Path, target: Path) -> None:
-    """Make a file appear at a second place, without a copy where the file system can."""
-    target.unlink(missing_ok=True)
-    try:
-        os.link(source, target)
-    except OSError:
-        shutil.copyfile(source, target)

@@ -115,6 +115,11 @@ class Workspace:
     results: Path
     data: Path
 
+    @property
+    def weights(self) -> Path:
+        """The start weights of all light tickets, each once; phases and runs hold links to them."""
+        return self.runs / "weights"
+
     def phase(self, kind: str, identity: str) -> PhasePaths:
         """Return the files of a phase."""
         return PhasePaths(self.runs / "phases" / kind / identity[:PHASE_HASH])

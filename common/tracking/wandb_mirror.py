@@ -77,6 +77,11 @@ class WandbMirror:
         )
         return self
 
+    @property
+    def active(self) -> bool:
+        """Whether anything is mirrored."""
+        return self._run is not None
+
     def log(self, row: dict[str, Any]) -> None:
         """Log one epoch's metrics at the epoch's number."""
         if self._run is not None:
@@ -89,7 +94,7 @@ class WandbMirror:
             self._run.summary.update(metrics)
 
     def add_ticket(self, path: Path, meta: dict[str, Any]) -> None:
-        """Attach a ticket file as an artifact."""
+        """Attach a ticket file that needs no other as an artifact, under the file's name."""
         if self._run is not None:
             import wandb  # noqa: PLC0415
 

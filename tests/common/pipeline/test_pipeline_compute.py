@@ -11,6 +11,7 @@ from common.errors import RunFailedError
 from common.pipeline import Methods, compute, compute_phase, is_done, phase_paths, plan_run
 from common.pipeline.context import initial_model, prepare_dataset, training_data
 from common.tickets import Ticket
+from common.tickets.states import load_state
 from common.tracking import MetricsLog, read_metrics
 from common.training import Moment
 
@@ -141,7 +142,7 @@ def test_the_trained_network_has_the_ticket_s_zeros(plan, context):
     run = plan()
     compute_all(run, context)
     ticket = Ticket.load(phase_paths(run.ticket, context).ticket)
-    final = load_file(phase_paths(run.train, context).final)
+    final = load_state(phase_paths(run.train, context).final)
     assert ticket.sparsity() == pytest.approx(0.5, abs=1e-4)
     for name, mask in ticket.masks.items():
         assert bool((final[name][~mask] == 0).all())

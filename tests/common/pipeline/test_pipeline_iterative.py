@@ -19,6 +19,7 @@ from common.pipeline import (
 )
 from common.pipeline.context import initial_model, prepare_dataset, training_data
 from common.tickets import Ticket
+from common.tickets.states import load_state
 from common.training import TrainHooks, train
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -57,7 +58,7 @@ def computed(plan, context):
         for phase in made.phases:
             compute_phase(phase, context)
         finals = [
-            load_file(phase_paths(phase, context).final)
+            load_state(phase_paths(phase, context).final)
             for phase in made.phases
             if phase.role == "pretrain"
         ]

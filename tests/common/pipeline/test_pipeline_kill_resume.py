@@ -22,10 +22,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from common.launch.arguments import ROOT
 from common.tickets import Ticket
+from common.tickets.states import load_state
 from common.tracking import read_metrics
 from common.training import CheckpointStore
 
@@ -143,7 +143,7 @@ def killed(tmp_path_factory, command_line_in, raw_run):
 def run_tensors(line):
     run = line.only_run()
     ticket = Ticket.load(run / "ticket.safetensors")
-    return load_file(run / "checkpoint.safetensors"), ticket.weights, ticket.masks
+    return load_state(run / "checkpoint.safetensors"), ticket.weights, ticket.masks
 
 
 def same(a, b):

@@ -5,11 +5,12 @@ import re
 
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from common.config import config_hash
 from common.results.records import check_record
 from common.tickets import Ticket
+from common.tickets.states import load_state
+from common.tickets.ticket import weights_file
 
 FIELDS = {
     "schema_version",
@@ -123,7 +124,9 @@ def test_the_run_s_directory_holds_everything_a_reader_needs(finished, record):
     assert run.name == "seed_3"
     assert run.parent.name == f"tiny-{record['config_hash'][:8]}"
     names = {path.name for path in run.iterdir() if not path.name.startswith(".")}
+    weights = weights_file(run / "ticket.safetensors")
     assert names == {
+        weights.name,
         "config.json",
         "phases.json",
         "environment.json",
@@ -146,8 +149,8 @@ def test_the_run_points_to_its_phases(finished):
         assert (folder / "done").exists()
         assert phase["identity"].startswith(folder.name)
     last = (run / phases[-1]["folder"]).resolve()
-    state = load_file(run / "checkpoint.safetensors")
-    assert state.keys() == load_file(last / "final.safetensors").keys()
+    state = load_state(run / "checkpoint.safetensors")
+    assert state.keys() == load_state(last / "final.safetensors").keys()
 
 
 def test_the_saved_state_has_the_accuracy_of_the_record(finished, record, digits):
@@ -156,7 +159,7 @@ def test_the_saved_state_has_the_accuracy_of_the_record(finished, record, digits
     from common.training import evaluate
 
     model = build_model("fc", num_classes=10, in_channels=1, hidden=[16], image_size=16)
-    model.load_state_dict(load_file(finished.only_run() / "checkpoint.safetensors"))
+    model.load_state_dict(load_state(finished.only_run() / "checkpoint.safetensors"))
     batches = Batches(digits.test, 100, digits.normalization())
     assert evaluate(model, batches)[1] == record["metrics"]["test_accuracy"]
 
@@ -173,7 +176,7 @@ def test_a_run_without_training_reports_the_ticket_s_own_accuracy(command_line, 
     record = command_line.records()["tiny-s0"]
     assert 0 < record["metrics"]["test_accuracy"] < 50
     ticket = Ticket.load(command_line.only_run() / "ticket.safetensors")
-    state = load_file(command_line.only_run() / "checkpoint.safetensors")
+    state = load_state(command_line.only_run() / "checkpoint.safetensors")
     for name, mask in ticket.masks.items():
         assert torch.equal(state[name], ticket.weights[name] * mask)
 

@@ -89,7 +89,7 @@ def test_every_level_is_an_ordinary_ticket(gem, run, shared):
     """One search gives the tickets of all densities on its path, for runs of their own."""
     plan, record, _ = gem
     folder = phase_paths(plan.ticket, shared).root / "levels"
-    files = sorted(folder.iterdir())
+    files = sorted(folder.glob("event_*"))
     assert [path.name for path in files] == [f"event_00{i}.safetensors" for i in (1, 2, 3)]
     levels = [Ticket.load(path) for path in files]
     for number, level in enumerate(levels, start=1):
