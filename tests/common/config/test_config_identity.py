@@ -27,6 +27,8 @@ NAMES = {
 }
 # Exchanged as a whole elsewhere: another name is another class of options.
 CLASSES = {"find.name", "transform.0.name", "transform.1.name"}
+# Needs milestones of its own, which the walk takes away.
+STOPPING = {"train.early_stopping", "find.pretrain.early_stopping"}
 
 
 def leaves(section, path=""):
@@ -78,12 +80,12 @@ def with_value(raw, path, value):
 
 
 def test_every_field_that_bears_on_the_numbers_changes_the_hash(parse):
-    config = parse("train.milestones=null", "find.pretrain.milestones=null")
+    config = parse("train.milestones=null", "find.pretrain.milestones=null", "data.name=digits_a")
     raw = config.model_dump(mode="json")
     hashes = {config_hash(config)}
     seen = []
     for path, schema, value in leaves(config):
-        if path in {*LABELS, *CLASSES, "schema_version"}:
+        if path in {*LABELS, *CLASSES, *STOPPING, "schema_version"}:
             continue
         changed = []
         for other in NAMES.get(path, other_values(schema, value)):
@@ -97,6 +99,13 @@ def test_every_field_that_bears_on_the_numbers_changes_the_hash(parse):
         seen.append(path)
     assert len(seen) >= 60
     assert {"train.lr", "find.pretrain.subset.count", "transform.1.scope", "precision"} <= {*seen}
+
+
+@pytest.mark.parametrize("path", sorted(STOPPING))
+def test_early_stopping_changes_the_hash(parse, path):
+    values = ("null", "{}", '{"patience":5}')
+    assert len({config_hash(parse(f"{path}={value}")) for value in values}) == 3
+    assert config_hash(parse(f"{path}=null")) == config_hash(parse())
 
 
 @pytest.mark.parametrize(

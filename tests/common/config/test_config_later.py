@@ -7,7 +7,7 @@ import pytest
 from pydantic import Field, ValidationError
 
 from common.config import config_hash, parse_config
-from common.config.schema import LATER, AugmentConfig, Section
+from common.config.schema import LATER, AugmentConfig, DataConfig, Section, TrainConfig
 from common.errors import UserError
 from common.finders import FINDERS
 from common.finders.edge_popup import EdgePopupOptions
@@ -53,8 +53,10 @@ def test_only_the_json_name_is_known_and_shown():
 @pytest.mark.parametrize(
     ("section", "later"),
     [
-        (AugmentConfig(), {"crop", "min_area"}),
-        (SearchConfig(), {"watch_test"}),
+        (AugmentConfig(), {"crop", "min_area", "frozen"}),
+        (DataConfig(name="digits"), {"stream", "test_split"}),
+        (TrainConfig(), {"early_stopping"}),
+        (SearchConfig(), {"watch_test", "early_stopping"}),
         (
             EdgePopupOptions(sparsity=0.5),
             {"scope", "gradual", "prune_period", "regularization", "lambda", "invert"}

@@ -6,6 +6,7 @@ import torch
 from common.config import TrainConfig
 from common.data import Augment, Batches
 from common.errors import UserError
+from common.masks import SearchConfig
 from common.models import build_model
 from common.randomness import generator
 from common.training import (
@@ -113,6 +114,12 @@ def test_flagged_behind_the_last_milestone_it_stops_at_once():
 def test_it_needs_milestones_of_its_own(fields, words):
     with pytest.raises(ValueError, match=f"early_stopping .*{words}"):
         recipe(VGG19 | fields)
+
+
+def test_a_search_of_masks_does_not_take_it():
+    fields = {"schedule": "step", "milestones": [2, 4], "early_stopping": {}}
+    with pytest.raises(ValueError, match="early_stopping belongs to trainings"):
+        SearchConfig.model_validate(fields)
 
 
 def test_a_patience_is_positive():
