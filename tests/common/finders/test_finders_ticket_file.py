@@ -1,12 +1,17 @@
 """A ticket file of any origin can be a run's ticket."""
 
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from common.errors import UserError
 from common.finders import find_ticket
 from common.models import build_model
 from common.tickets import Ticket
+from common.tickets.states import save_state
+from common.tickets.ticket import weights_file
 
 FILE = "ticket.safetensors"
 
@@ -49,6 +54,47 @@ def test_the_content_and_not_the_name_decides_what_a_run_is(ticket):
     assert first != second
     with pytest.raises(UserError, match=r"find\.sha256: ticket\.safetensors has another content"):
         find_ticket("ticket_file", other(2), path=FILE, sha256=first)
+
+
+def test_a_light_ticket_s_hash_covers_its_weights(ticket):
+    ticket.save_light(FILE)
+    found = find_ticket("ticket_file", other(2), path=FILE)
+    assert all(torch.equal(found.weights[name], value) for name, value in ticket.weights.items())
+    first = found.meta["finder"]["sha256"]
+    weights = weights_file(FILE)
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    with pytest.raises(UserError, match=rf"its weights file {weights.name} is damaged"):
+        find_ticket("ticket_file", other(2), path=FILE, sha256=first)
+    name = next(iter(ticket.masks))
+    changed = {**ticket.weights, name: ticket.weights[name] + 1}
+    Ticket(ticket.masks, changed, ticket.meta).save_light(FILE)
+    with pytest.raises(UserError, match="has another content"):
+        find_ticket("ticket_file", other(2), path=FILE, sha256=first)
+
+
+@pytest.mark.parametrize("name", ["state.pt", "state.safetensors"])
+def test_a_dense_checkpoint_is_a_ticket_without_masks(ticket, name):
+    if name.endswith(".pt"):
+        torch.save(ticket.weights, name)
+    else:
+        save_file(ticket.weights, name)
+    model = other(2)
+    found = find_ticket("ticket_file", model, path=name)
+    assert found.masks == {} and found.sparsity() == 0.0
+    assert all(torch.equal(value, ticket.weights[key]) for key, value in found.weights.items())
+    assert all(torch.equal(value, ticket.weights[key]) for key, value in model.state_dict().items())
+    with pytest.raises(UserError, match=r"find\.weights: .* holds no masks"):
+        find_ticket("ticket_file", other(2), path=name, weights="initial")
+
+
+def test_a_compact_checkpoint_brings_its_masks(ticket, network):
+    ticket.apply_to(network)
+    Path("state").write_bytes(save_state(network.state_dict(), ticket.masks))
+    found = find_ticket("ticket_file", other(2), path="state")
+    assert all(torch.equal(found.masks[name], mask) for name, mask in ticket.masks.items())
+    trained = network.state_dict()
+    assert all(torch.equal(value, trained[name]) for name, value in found.weights.items())
 
 
 def test_a_missing_file_is_one_clear_line(ticket):
