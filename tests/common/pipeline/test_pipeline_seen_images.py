@@ -11,6 +11,7 @@ from common.errors import UserError
 from common.pipeline import Methods, compute_phase, phase_paths, plan_run
 from common.pipeline.context import finder_data, prepare_dataset, training_data
 from common.randomness import generator
+from common.tracking import read_metrics
 from common.training import CheckpointStore, epoch_draws
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -205,3 +206,20 @@ def test_steps_of_an_epoch_of_512(run_config, context, digits, name, steps, last
     assert len(train) == steps
     assert not train.drop_last
     assert count - 512 * (steps - 1) == last
+
+
+def test_the_record_of_a_training_that_stops_early_is_that_of_its_last_epoch(
+    tmp_path, command_line_in, raw_run
+):
+    line = command_line_in(tmp_path)
+    recipe = {
+        "epochs": 9, "batch_size": 300, "lr": 0.05, "milestones": [2, 3], "evaluate_every": 5,
+        "early_stopping": {"patience": 9},
+    }  # fmt: skip
+    assert line("--config", line.write(raw_run(train=recipe))) == 0
+    metrics = line.records()["tiny-s0"]["metrics"]
+    rows = [row for row in read_metrics(line.only_run() / "metrics.jsonl") if "lr" in row]
+    assert [row["lr"] for row in rows] == pytest.approx([0.05, 0.05, 0.005, 0.0005])
+    assert metrics["trained_epochs"] == 4
+    assert metrics["test_accuracy"] == rows[-1]["test_accuracy"]
+    assert all(row["last_batch_loss"] > 0 for row in rows)
