@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from common.errors import unknown_name
+from common.results.matrix_kind import Matrix
 from common.results.plot_parts import (
     Beside,
     Selector,
@@ -15,6 +16,7 @@ from common.results.plot_parts import (
 from common.results.search_kinds import DensityCurves, SelectionProbabilities, TrainingCurves
 
 LAYER_VALUES = ("kept", "pruning_rate")
+SPARSITY_AXES = ("remaining", "pruned")
 REPORTED_MARKS = ("markers", "bars")
 
 
@@ -23,6 +25,9 @@ class AccuracyVsSparsity:
     """Curves of a metric against sparsity, on a logarithmic axis of remaining weights.
 
     Attributes:
+        axis: ``remaining``: ticks are sparsities and what remains, error bars 95 % intervals;
+            ``pruned``: ticks are the percentage pruned, as papers on iterative pruning draw it,
+            bands the standard deviation over seeds, and reported numbers joined by a thin line.
         panels: frame columns that make the panels; the first one makes the rows of the grid.
         lines: the frame column whose values are the curves of a panel, or several that together
             name a curve.
@@ -43,10 +48,18 @@ class AccuracyVsSparsity:
     reported_metric: str | None = None
     where: Selector = field(default_factory=dict)
     beside: Beside | None = None
+    axis: str = "remaining"
 
     def __post_init__(self) -> None:
         check_file_name("plot", self.name)
         check_columns(self.name, "lines", self.line_columns)
+        if self.axis not in SPARSITY_AXES:
+            raise unknown_name(f"plot {self.name!r}: axis", self.axis, SPARSITY_AXES)
+
+    @property
+    def in_pruned(self) -> bool:
+        """Return whether the axis speaks of what is pruned."""
+        return self.axis == "pruned"
 
     @property
     def line_columns(self) -> tuple[str, ...]:
@@ -227,6 +240,7 @@ Plot = (
     | Bars
     | Scatter
     | Costs
+    | Matrix
     | TrainingCurves
     | DensityCurves
     | SelectionProbabilities
@@ -243,6 +257,8 @@ def curve_columns(plot: Plot) -> tuple[str, ...]:
         return (plot.colours, *plot.markers)
     if isinstance(plot, Costs):
         return plot.bars
+    if isinstance(plot, Matrix):
+        return (*plot.row_columns, *plot.column_columns)
     return () if isinstance(plot, SelectionProbabilities) else plot.lines
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from common.errors import UserError, unknown_name
+from common.results.matrix_kind import Matrix
 from common.results.plot_kinds import (
     AccuracyVsSparsity,
     Bars,
@@ -36,6 +37,7 @@ __all__ = [
     "Costs",
     "DensityCurves",
     "LayerDensities",
+    "Matrix",
     "Paper",
     "Plot",
     "ReportedAs",

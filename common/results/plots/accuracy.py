@@ -4,23 +4,29 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from common.results.cells import by_seed, finished, summarise_cells
+from common.results.cells import finished
 from common.results.naming import metric_label, rows_of
 from common.results.plots.accuracy_marks import (
     SOURCE_MARKERS,
     Lines,
+    draw_band,
     draw_baseline,
     draw_crosses,
     draw_line,
     draw_reported,
     legend_handles,
+)
+from common.results.plots.accuracy_panels import (
+    Panel,
+    densities_of,
+    no_cells,
+    of_same_task,
+    our_panels,
+    with_found_sparsity,
 )
 from common.results.plots.axes import (
     Feet,
@@ -30,6 +36,7 @@ from common.results.plots.axes import (
     in_two_lines,
     is_below,
     place,
+    pruned_axis,
     remaining,
     round_densities,
     sparsity_axis,
@@ -40,48 +47,22 @@ from common.results.plots.beside import (
     beside_rows,
     join_limits,
     make_panels,
-    on_our_axes,
     sentences_beside,
 )
 from common.results.plots.layout import Grid, Request, counts_text, finish
 from common.results.plots.style import GREY, Look, paired_looks
-from common.results.reported import snap
 from common.results.spec import AccuracyVsSparsity
 
 _PANEL = (3.5, 2.75)
+_WIDE_PANEL = (4.4, 3.0)  # of many levels of iterative pruning
+_REMAINING = "sparsity / weights remaining (log scale)"
+_PRUNED = "weights pruned (%; log scale of those remaining)"
 _LABEL = 34  # characters of an axis label on one line
 _MOST_APART = 6.2  # curves that stand side by side at their full distance
 _MOST_LEVELS = 10  # densities at which curves stand side by side; more of them leave no room
 _CROWD = 9  # more crosses in a panel are small ones
 _NEAR = 0.35  # decades that a number at the foot of a reported panel needs
 _MOST_FEET = 6  # numbers of one reported panel that are written at its foot
-
-
-@dataclass(frozen=True)
-class _Panel:
-    """What one panel shows: our cells, the reported numbers and the baseline's seeds.
-
-    ``ours`` is False for a panel that stands beside ours and holds reported numbers alone.
-    """
-
-    axes: Axes
-    cells: pd.DataFrame
-    reported: pd.DataFrame
-    baseline: tuple[float, ...]
-    reported_baseline: tuple[float, ...]
-    ours: bool = True
-
-    @property
-    def heights(self) -> list[float]:
-        """Return every value that has a mark in the panel."""
-        values = [*self.cells["mean"], *self.reported["value"], *self.baseline]
-        values += self.reported_baseline
-        return [value for value in values if not math.isnan(value)]
-
-    @property
-    def intervals(self) -> list[tuple[float, float, float]]:
-        """Return low end, mean and high end of every interval."""
-        return list(self.cells[["ci_low", "mean", "ci_high"]].itertuples(index=False, name=None))
 
 
 def draw_accuracy(request: Request) -> Figure | None:
@@ -95,16 +76,17 @@ def draw_accuracy(request: Request) -> Figure | None:
     curves = beside[beside["sparsity"].notna() & (beside["method"] != plot.baseline)]
     if not len(runs) and not (request.alone and len(curves)):
         return None
-    grid, keys, theirs = make_panels(request, runs, curves, (*columns, "sparsity"), _PANEL)
-    runs = _with_found_sparsity(runs, [*keys, *columns])
+    size = _WIDE_PANEL if plot.in_pruned else _PANEL
+    grid, keys, theirs = make_panels(request, runs, curves, (*columns, "sparsity"), size)
+    runs = with_found_sparsity(runs, [*keys, *columns])
     looks = paired_looks(all_keys(request, columns, curves, plot.baseline), request.orders(columns))
-    panels = _panels(request, plot, grid, runs, keys, curves)
+    panels = our_panels(request, plot, grid, runs, keys, curves)
     for key, axes in grid.reported.items():
         inside = rows_of(curves, theirs, key)
-        dense = _of_same_task(beside[beside["method"] == plot.baseline], inside)
+        dense = of_same_task(beside[beside["method"] == plot.baseline], inside)
         values = tuple(dense["value"])
         inside = inside.assign(sparsity=inside["printed_sparsity"])  # the paper's own curve
-        panels[None, *key] = _Panel(axes, _no_cells(plot), inside, (), values, ours=False)
+        panels[None, *key] = Panel(axes, no_cells(plot), inside, (), values, ours=False)
     everything = list(panels.values())
     sources = sorted({label for panel in everything for label in panel.reported["label"]})
     own_axes = _draw_panels(plot, grid, panels, looks, keys, sources)
@@ -121,7 +103,7 @@ def draw_accuracy(request: Request) -> Figure | None:
     chance = any(panel.cells["at_chance"].any() for panel in everything)
     handles = legend_handles(request, shown, sources, baselines, chance)
     counts = [n for panel in everything for n in panel.cells["n"]]
-    sentences = [f"Mean and 95 % t-interval, {counts_text(counts)}"] if counts else []
+    sentences = [_seeds_text(plot, counts)] if counts else []
     sentences += sentences_beside(request, grid) + ([OWN_AXES] if own_axes else [])
     if any(text.get_gid() == "below" for panel in everything for text in panel.axes.texts):
         sentences.append("An arrow marks a value below the axis")
@@ -129,64 +111,18 @@ def draw_accuracy(request: Request) -> Figure | None:
     return grid.figure
 
 
-def _no_cells(plot: AccuracyVsSparsity) -> pd.DataFrame:
-    """Return a frame of cells without a cell."""
-    names = [*plot.line_columns, "sparsity", "n", "mean", "ci_low", "ci_high", "at_chance"]
-    return pd.DataFrame({name: [] for name in names})
-
-
-def _with_found_sparsity(runs: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Put the mean sparsity of the tickets where the method was given no target."""
-    found = runs.groupby(list(keys), dropna=False)["ticket_sparsity"].transform("mean")
-    return runs.assign(sparsity=runs["sparsity"].fillna(found.round(4)))
-
-
-def _panels(
-    request: Request,
-    plot: AccuracyVsSparsity,
-    grid: Grid,
-    runs: pd.DataFrame,
-    keys: list[str],
-    curves: pd.DataFrame,
-) -> dict[tuple, _Panel]:
-    """Collect what every panel of ours shows."""
-    theirs = request.reported_rows(plot.reported_name, (*keys, *plot.line_columns))
-    theirs = theirs[theirs["sparsity"].notna() & (theirs["method"] != plot.baseline)]
-    if {*keys} <= {*curves.columns}:
-        more = on_our_axes(request, curves)
-        theirs = pd.concat([theirs, more[~more.index.isin(theirs.index)]])
-    targets = runs["sparsity"].dropna().unique()
-    theirs = snap(theirs, targets, request.paper.sparsity_tolerance)
-    their_dense = request.reported_baseline(plot.baseline, plot.reported_name)
-    dense = finished(request.baseline(plot.baseline), plot.metric)
-    shared = [key for key in keys if key not in ("method", "variant", "experiment")]
-    panels = {}
-    for key, axes in grid.panels.items():
-        inside = rows_of(runs, keys, key)
-        mine, reported_dense = _of_same_task(dense, inside), _of_same_task(their_dense, inside)
-        where = [value for name, value in zip(keys, key) if name in shared]
-        mine = rows_of(mine, shared, where)
-        cells = summarise_cells(inside, [*plot.line_columns, "sparsity"], plot.metric)
-        panels[key] = _Panel(
-            axes,
-            cells[cells["n"] > 0],
-            rows_of(theirs, keys, key) if len(theirs) else theirs,
-            tuple(by_seed(mine, [], plot.metric)["value"]) if len(mine) else (),
-            tuple(reported_dense["value"]),
-        )
-    return panels
-
-
-def _of_same_task(rows: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
-    """Return those rows that have a data set and an architecture of the runs."""
-    keep = rows["dataset"].isin(runs["dataset"]) & rows["architecture"].isin(runs["architecture"])
-    return rows[keep]
+def _seeds_text(plot: AccuracyVsSparsity, counts: list[int]) -> str:
+    """Return the caption's sentence on what is drawn of the seeds."""
+    spread = "Mean and 95 % t-interval, "
+    if plot.in_pruned:
+        spread = "Mean ± standard deviation over seeds, " if max(counts) > 1 else ""
+    return f"{spread}{counts_text(counts)}"
 
 
 def _draw_panels(
     plot: AccuracyVsSparsity,
     grid: Grid,
-    panels: dict[tuple, _Panel],
+    panels: dict[tuple, Panel],
     lines: Lines,
     keys: list[str],
     sources: Sequence[str],
@@ -198,11 +134,11 @@ def _draw_panels(
     """
     ours = {key: panel for key, panel in panels.items() if panel.ours}
     theirs = {panel.axes: panel for panel in panels.values() if not panel.ours}
-    densities = sorted({d for panel in ours.values() for d in _densities(panel)}, reverse=True)
+    densities = sorted({d for panel in ours.values() for d in densities_of(panel)}, reverse=True)
     dodge = 0.018 * max(math.log10(densities[0] / densities[-1]), 0.3) if densities else 0.0
     levels = {d for panel in ours.values() for d in np.round(remaining(panel.cells["sparsity"]), 6)}
-    dodge = 0.0 if len(levels) > _MOST_LEVELS else dodge
-    groups: dict[tuple, list[_Panel]] = {}
+    dodge = 0.0 if plot.in_pruned or len(levels) > _MOST_LEVELS else dodge
+    groups: dict[tuple, list[Panel]] = {}
     for key, panel in ours.items():
         shared = tuple(v for k, v in zip(keys, key) if k in ("dataset", "architecture"))
         groups.setdefault(shared, []).append(panel)
@@ -215,7 +151,8 @@ def _draw_panels(
     for group in [*groups.values(), *apart]:
         heights = [height for panel in group for height in panel.heights]
         intervals = [part for panel in group for part in panel.intervals]
-        percent = plot.metric.endswith("accuracy")
+        # Where curves of iterative pruning fall is what they are drawn for: none is cut off.
+        percent = plot.metric.endswith("accuracy") and not plot.in_pruned
         limits = axis_limits(heights, intervals, percent=percent)
         below = [sum(height < limits.low for height in panel.heights) for panel in group]
         if any(n > _MOST_FEET for n, panel in zip(below, group, strict=True) if not panel.ours):
@@ -227,17 +164,22 @@ def _draw_panels(
 
 
 def _label_axes(
-    plot: AccuracyVsSparsity, grid: Grid, panels: dict[tuple, _Panel], densities: list[float]
+    plot: AccuracyVsSparsity, grid: Grid, panels: dict[tuple, Panel], densities: list[float]
 ) -> None:
     """Scale the x axes, the same for all panels of ours and for all reported ones."""
     first = min(place(axes).colspan.start for axes in grid.all_axes)
-    theirs = {d for panel in panels.values() if not panel.ours for d in _densities(panel)}
+    theirs = {d for panel in panels.values() if not panel.ours for d in densities_of(panel)}
     ticks = None
-    if theirs:  # the ticks of ours are at our own points, however many are reported
+    if (
+        theirs or plot.in_pruned
+    ):  # the ticks of ours are at our own points, however many are reported
         cells = [panel.cells["sparsity"] for panel in panels.values() if panel.ours]
         ticks = [float(d) for sparsity in cells for d in np.round(remaining(sparsity), 6)]
     for panel in panels.values():
-        if panel.ours:
+        if plot.in_pruned:
+            at = ticks if panel.ours else None
+            pruned_axis(panel.axes, densities if panel.ours else sorted(theirs, reverse=True), at)
+        elif panel.ours:
             sparsity_axis(panel.axes, densities, ticks)
         else:
             reported = sorted(theirs, reverse=True)
@@ -245,12 +187,12 @@ def _label_axes(
         if place(panel.axes).colspan.start == first:
             panel.axes.set_ylabel(in_two_lines(metric_label(plot.metric), _LABEL))
         if not any(is_below(axes, panel.axes) for axes in grid.all_axes):
-            panel.axes.set_xlabel("sparsity / weights remaining (log scale)")
+            panel.axes.set_xlabel(_PRUNED if plot.in_pruned else _REMAINING)
 
 
 def _draw_panel(
     plot: AccuracyVsSparsity,
-    panel: _Panel,
+    panel: Panel,
     lines: Lines,
     limits: Limits,
     sources: Sequence[str],
@@ -260,22 +202,25 @@ def _draw_panel(
     axes = panel.axes
     axes.set_ylim(limits.low, limits.high)
     if panel.baseline:
-        draw_baseline(axes, panel.baseline)
+        draw_baseline(axes, panel.baseline, by_std=plot.in_pruned)
     for height in panel.reported_baseline:
         axes.axhline(height, color=GREY, lw=1.0, ls=":", zorder=1.5, gid="reported_baseline")
     feet: Feet = []
     columns = plot.line_columns
     present = [value for value in lines if len(rows_of(panel.cells, columns, value))]
     step = dodge * min(1.0, _MOST_APART / max(len(present), 1))
-    crowded = panel.cells["at_chance"].sum() > _CROWD
+    crowded = plot.in_pruned or panel.cells["at_chance"].sum() > _CROWD
     for i, value in enumerate(present):
         cells = rows_of(panel.cells, columns, value)
         cells = cells.sort_values("sparsity", kind="stable")
         shift = 10 ** (step * ((len(present) - 1) / 2 - i))
         x = remaining(cells["sparsity"]) * shift
         y = at_foot(cells["mean"].to_numpy(), x, limits, feet, axes)
-        half = np.where(y == cells["mean"], (cells["ci_high"] - cells["ci_low"]) / 2, np.nan)
-        draw_line(axes, x, y, half, lines[value])
+        half = np.where(y == cells["mean"], (cells["high"] - cells["low"]) / 2, np.nan)
+        if plot.in_pruned:
+            draw_band(axes, x, y, half, lines[value])
+        else:
+            draw_line(axes, x, y, half, lines[value])
         draw_crosses(axes, x, y, cells["at_chance"].to_numpy(dtype=bool), crowded)
         _draw_reported(plot, panel, value, lines[value], shift, sources, limits, feet)
     for value in [value for value in lines if value not in present]:
@@ -284,7 +229,7 @@ def _draw_panel(
 
 def _draw_reported(
     plot: AccuracyVsSparsity,
-    panel: _Panel,
+    panel: Panel,
     value: tuple,
     look: Look,
     shift: float,
@@ -294,10 +239,11 @@ def _draw_reported(
 ) -> None:
     """Draw the reported numbers of one curve as open markers, one shape a source.
 
-    In a panel of their own they are joined by a line.
+    In a panel of their own they are joined by a line, on an axis of what is pruned by a thin one.
     """
     mine = rows_of(panel.reported, plot.line_columns, value)
-    mine = mine if panel.ours else mine.sort_values("sparsity", kind="stable")
+    joined = plot.in_pruned or not panel.ours
+    mine = mine.sort_values("sparsity", kind="stable") if joined else mine
     for source, theirs in mine.groupby("label", sort=True):
         number = sources.index(str(source)) % len(SOURCE_MARKERS)
         marker = SOURCE_MARKERS[number] or look.marker
@@ -305,10 +251,5 @@ def _draw_reported(
         near = 0.1 if panel.ours else _NEAR
         y = at_foot(theirs["value"].to_numpy(), x, limits, feet, panel.axes, near)
         size = 7.5 if plot.beside is None else 5.0  # a number a cell of ours, or a whole curve
-        draw_reported(panel.axes, x, y, look, marker, size if panel.ours else None)
-
-
-def _densities(panel: _Panel) -> list[float]:
-    """Return the remaining weights (percent) at which a panel has points."""
-    both = pd.concat([panel.cells["sparsity"], panel.reported["sparsity"].astype(float)])
-    return [float(value) for value in np.round(remaining(both), 6)]
+        thin = joined and panel.ours
+        draw_reported(panel.axes, x, y, look, marker, None if joined else size, thin)

@@ -37,14 +37,34 @@ def draw_line(axes: Axes, x: np.ndarray, y: np.ndarray, half: np.ndarray, look: 
         )
 
 
+def draw_band(axes: Axes, x: np.ndarray, y: np.ndarray, half: np.ndarray, look: Look) -> None:
+    """Draw one of our curves of many points: small filled markers, a band around their line."""
+    style: dict[str, Any] = {"color": look.colour, "marker": look.marker, "ls": look.dashes}
+    axes.plot(x, y, ms=3.6, lw=1.3, zorder=4, gid="ours", **style)
+    if not np.isnan(half).all():
+        axes.fill_between(
+            *(x, y - half, y + half), color=look.colour, alpha=0.2, lw=0, zorder=2, gid="band"
+        )
+
+
 def draw_reported(
-    axes: Axes, x: np.ndarray, y: np.ndarray, look: Look, marker: str, size: float | None
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    look: Look,
+    marker: str,
+    size: float | None,
+    thin: bool = False,
 ) -> None:
-    """Draw reported numbers as open markers of a size in points; without one, as a curve."""
+    """Draw reported numbers as open markers of a size in points; without one, as a curve.
+
+    A ``thin`` curve is one that shares its axes with ours.
+    """
     style: dict[str, Any] = {"mfc": "white", "mec": look.colour, "marker": marker}
     if size is None:
         style |= {"ls": look.dashes, "color": look.colour, "lw": 1.1, "mew": 0.9, "ms": 4}
         style["zorder"] = 4
+        style |= {"lw": 0.7, "ms": 3.6, "mew": 0.8, "zorder": 3} if thin else {}
     else:
         style |= {"ls": "none", "mew": 1.2 if size > 6 else 1.0, "ms": size, "zorder": 3}
     axes.plot(x, y, gid="reported", **style)
@@ -59,12 +79,15 @@ def draw_crosses(
         axes.plot(x[marked], y[marked], "x", color="black", zorder=6, gid="chance", **cross)
 
 
-def draw_baseline(axes: Axes, values: Sequence[float]) -> None:
-    """Draw the dense network as a line with the band of its interval."""
+def draw_baseline(axes: Axes, values: Sequence[float], by_std: bool = False) -> None:
+    """Draw the dense network as a line with the band of its interval (or standard deviation)."""
     numbers = summarise(values)
     axes.axhline(numbers.mean, color=GREY, lw=1.0, zorder=1.5, gid="baseline")
     if numbers.n > 1:
-        axes.axhspan(numbers.low, numbers.high, color=GREY, alpha=0.18, lw=0, zorder=1)
+        low, high = numbers.low, numbers.high
+        if by_std:
+            low, high = numbers.mean - numbers.std, numbers.mean + numbers.std
+        axes.axhspan(low, high, color=GREY, alpha=0.18, lw=0, zorder=1)
 
 
 def legend_handles(
@@ -97,7 +120,8 @@ def legend_handles(
     ]
     if baselines[0]:
         name = show(request.paper, plot.baseline)
-        handles.append(Patch(facecolor=GREY, alpha=0.35, label=f"{name} (95 % interval)"))
+        spread = "± standard deviation" if plot.in_pruned else "95 % interval"
+        handles.append(Patch(facecolor=GREY, alpha=0.35, label=f"{name} ({spread})"))
     if baselines[1]:
         label = f"{show(request.paper, plot.baseline)}, reported"
         handles.append(Line2D([], [], color=GREY, lw=1.0, ls=":", label=label))

@@ -117,6 +117,38 @@ def sparsity_axis(
     axes.set_xticks([], minor=True)
 
 
+def pruned_axis(axes: Axes, densities: Sequence[float], at: Sequence[float] | None = None) -> None:
+    """Make x what is pruned, in percent, spaced by the logarithm of what remains.
+
+    The levels of iterative pruning, which remove the same share every time, are then equally far
+    apart. Arguments are those of :func:`sparsity_axis`; the greatest level always has a tick.
+    """
+    sparsity_axis(axes, densities, at)
+    room = max(math.log10(densities[0] / densities[-1]), 0.3)
+    levels = sorted(set(at or densities), reverse=True)
+    ticks = levels[:1]
+    for density in levels[1:]:
+        if _have_room(ticks[-1], density, room):
+            ticks.append(density)
+    while len(ticks) > 1 and ticks[-1] != levels[-1]:
+        if _have_room(ticks[-1], levels[-1], room):
+            ticks.append(levels[-1])
+        else:
+            ticks.pop()
+    axes.set_xticks(ticks, [_pruned_label(tick) for tick in ticks])
+
+
+def _have_room(more: float, less: float, room: float) -> bool:
+    """Return whether two densities are far enough apart for what is pruned to stand below both."""
+    width = len(_pruned_label(more)) + len(_pruned_label(less))
+    return math.log10(more / less) >= (0.009 * width + 0.014) * room
+
+
+def _pruned_label(density: float) -> str:
+    """Return what is pruned in percent with one decimal, or more where hardly any is left."""
+    return f"{round(100 - density, max(1, -math.floor(math.log10(density)))):g}"
+
+
 def _every_tick(densities: Sequence[float], room: float) -> list[float]:
     """Return those densities from the least on that have room for the longest label."""
     labels = [_tick_label(density) for density in densities]

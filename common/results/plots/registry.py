@@ -12,6 +12,7 @@ from common.results.plots.costs import draw_costs
 from common.results.plots.curves import draw_curves
 from common.results.plots.layers import draw_layers
 from common.results.plots.layout import Request
+from common.results.plots.matrix import draw_matrix
 from common.results.plots.probabilities import draw_probabilities
 from common.results.plots.scatter import draw_scatter
 from common.results.plots.style import plot_style
@@ -21,6 +22,7 @@ from common.results.spec import (
     Costs,
     DensityCurves,
     LayerDensities,
+    Matrix,
     Scatter,
     SelectionProbabilities,
     TrainingCurves,
@@ -32,6 +34,7 @@ DRAWERS: Mapping[type, Callable[[Request], Figure | None]] = {
     Scatter: draw_scatter,
     Costs: draw_costs,
     LayerDensities: draw_layers,
+    Matrix: draw_matrix,
     TrainingCurves: draw_curves,
     DensityCurves: draw_curves,
     SelectionProbabilities: draw_probabilities,
