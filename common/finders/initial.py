@@ -15,7 +15,7 @@ from common.finders.base import FindInputs, need_sparsity
 from common.finders.budgets import Profile, layer_budget
 from common.finders.scores import Batch, Scores, score
 from common.models import prunable_parameters
-from common.tickets.counts import keep_top, kept_count, removed_count
+from common.tickets.counts import keep_top, keep_top_with_ties, kept_count, removed_count
 from common.tickets.ticket import Ticket
 
 Inverted = Annotated[
@@ -63,6 +63,9 @@ class SnipOptions(ScoreOptions):
     sampling: Literal["balanced", "minibatch"] = "balanced"
     batch_size: int = Field(64, gt=0, description="images of one minibatch")
     score_weights: Literal["model", "xavier_redraw"] = "model"
+    ties: Annotated[Literal["exact", "kept"], LATER] = Field(
+        "exact", description="kept: all weights whose score equals the lowest one kept stay, too"
+    )
 
 
 class GraspOptions(ScoreOptions):
@@ -155,7 +158,12 @@ def find_snip(inputs: FindInputs) -> Ticket:
     if options.score_weights == "xavier_redraw":
         model = copy.deepcopy(model)
         redraw_xavier(prunable_parameters(model), inputs.generator("redraw"))
-    return _global_ticket(inputs, score("snip", model, batches, bn_mode=options.bn_mode))
+    scores = score("snip", model, batches, bn_mode=options.bn_mode)
+    if options.ties == "exact":
+        return _global_ticket(inputs, scores)
+    wanted = _wanted(options, scores)
+    keep = kept_count(sum(value.numel() for value in wanted.values()), need_sparsity(options))
+    return Ticket(keep_top_with_ties(wanted, keep), inputs.initial_state())
 
 
 @torch.no_grad()

@@ -25,6 +25,27 @@ TOLERANCE = 0.01
 """How far, relative to it, a density may be from one that whole rounds reach."""
 
 
+def rounds_to(sparsity: float, fraction: float) -> int:
+    """Return how many rounds reach a sparsity; refuse one that lies between two rounds.
+
+    Args:
+        sparsity: to reach.
+        fraction: of the weights still there that a round removes.
+    """
+    if sparsity == 0:
+        return 0
+    kept = 1 - fraction
+    exact = math.log(max(1 - sparsity, 1e-12)) / math.log(kept)
+    rounds = max(1, round(exact))
+    if abs(kept**rounds / max(1 - sparsity, 1e-12) - 1) > TOLERANCE:
+        near = [1 - kept**number for number in (math.floor(exact), math.floor(exact) + 1)]
+        raise refuse(
+            f"sparsity {sparsity} is none that whole rounds reach; the nearest are "
+            + " and ".join(f"{value:.4f}" for value in near if value > 0)
+        )
+    return rounds
+
+
 class RewindConfig(Section):
     """Which weights every round starts from.
 
@@ -102,27 +123,12 @@ class ImpOptions(FindOptions):
         if (self.rounds is None) == (self.sparsity is None):
             raise refuse("give either rounds or sparsity")
         if self.sparsity is not None:
-            self._rounds_to(self.sparsity)
+            rounds_to(self.sparsity, self.fraction_per_round)
         if self.dense is not None and not self.rewind.restart:
             raise refuse("dense has no effect where rewind.restart is false")
         if self.count == "percentile" and self.invert:
             raise refuse("invert has no meaning where count is 'percentile'")
         return self
-
-    def _rounds_to(self, sparsity: float) -> int:
-        """Return how many rounds reach a sparsity; refuse one that lies between two rounds."""
-        if sparsity == 0:
-            return 0
-        kept = 1 - self.fraction_per_round
-        exact = math.log(max(1 - sparsity, 1e-12)) / math.log(kept)
-        rounds = max(1, round(exact))
-        if abs(kept**rounds / max(1 - sparsity, 1e-12) - 1) > TOLERANCE:
-            near = [1 - kept**number for number in (math.floor(exact), math.floor(exact) + 1)]
-            raise refuse(
-                f"sparsity {sparsity} is none that whole rounds reach; the nearest are "
-                + " and ".join(f"{value:.4f}" for value in near if value > 0)
-            )
-        return rounds
 
     @property
     def number_of_rounds(self) -> int:
@@ -130,7 +136,7 @@ class ImpOptions(FindOptions):
         if self.rounds is not None:
             return self.rounds
         assert self.sparsity is not None
-        return self._rounds_to(self.sparsity)
+        return rounds_to(self.sparsity, self.fraction_per_round)
 
     def recipe(self) -> PretrainConfig:
         """Return the recipe of a round."""

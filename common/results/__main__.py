@@ -10,6 +10,16 @@ from pathlib import Path
 from common.errors import UserError
 
 
+_MOST_JOBS = 4  # each needs 200 MB; the plots of a paper are soon drawn by as many
+
+
+def _positive(text: str) -> int:
+    """Return a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number of at least 1")
+    return int(text)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; return 0, or 2 with one line on standard error for bad input."""
     parser = argparse.ArgumentParser(
@@ -20,15 +30,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--root", type=Path, default=Path("results"), help="results folder (default: results)"
     )
     parser.add_argument("--paper", metavar="NAME", help="make the files of this paper only")
+    parser.add_argument(
+        "--jobs",
+        type=_positive,
+        metavar="N",
+        help="processes that draw plots (default: usable cores, 4 at most); the files are the same",
+    )
     options = parser.parse_args(arguments)
     try:
         if not options.root.is_dir():
             raise UserError(f"--root: no folder {options.root}")
         # Drawing and statistics take seconds to import; asking for help should not.
+        from common.launch.arguments import usable_cores  # noqa: PLC0415
         from common.launch.discovery import load_papers  # noqa: PLC0415
         from common.results.generate import generate  # noqa: PLC0415
 
-        files = generate(load_papers(), options.root, options.paper)
+        jobs = options.jobs or min(usable_cores(), _MOST_JOBS)
+        files = generate(load_papers(), options.root, options.paper, jobs)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2

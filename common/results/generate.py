@@ -13,10 +13,7 @@ from common.results.claims import evaluate
 from common.results.derived import LAYER_METRICS
 from common.results.formats import table_latex, table_markdown, write_csv, write_text
 from common.results.index import Entry, index_markdown
-from common.results.plot_kinds import beside_of
-from common.results.plots.layout import Request
-from common.results.plots.registry import draw
-from common.results.plots.style import save
+from common.results.plot_files import plot_workers, start_plots
 from common.results.records import (
     OBJECT_COLUMNS,
     load_records,
@@ -29,13 +26,16 @@ from common.results.spec import REPORTED, Paper, config_columns
 from common.results.tables import BuiltTable, build_table
 
 
-def generate(papers: Mapping[str, Paper], root: Path, only: str | None = None) -> list[Path]:
+def generate(
+    papers: Mapping[str, Paper], root: Path, only: str | None = None, jobs: int = 1
+) -> list[Path]:
     """Write everything that follows from ``root/records``.
 
     Args:
         papers: the papers by name. Records of other papers are left alone.
         root: the results folder.
         only: the one paper whose files are made; the index always covers all.
+        jobs: processes that draw plots; 1 draws in this one. The files are the same.
 
     Returns:
         The files written, in order. Tables, plots and claims of these papers that records no
@@ -50,27 +50,28 @@ def generate(papers: Mapping[str, Paper], root: Path, only: str | None = None) -
     records = [record for record in load_records(root / "records") if record["paper"] in papers]
     frame = records_frame(records, config_columns(papers.values()))
     entries, written = [], []
-    for name, paper in papers.items():
-        mine = frame[frame["paper"] == name].reset_index(drop=True)
-        reported = load_reported(paper)
-        compared = comparison(
-            *(mine, reported, paper.compared_metrics, paper.sparsity_tolerance),
-            protocol=paper.reported_protocol,
-        )
-        protocols = _protocols(paper, mine)
-        verdicts = {protocol: evaluate(paper, mine, protocol) for protocol in protocols}
-        count = int((compared["status"] == "compared").sum())
-        entries.append(Entry(paper, mine, verdicts, count, len(reported)))
-        if name not in chosen:
-            continue
-        files = _write_tables(root, paper, mine, reported, compared)
-        files += _write_plots(root, paper, mine, reported)
-        for protocol, results in verdicts.items():
-            stem = root / "claims" / f"{name}_{protocol}"
-            write_claims(stem, paper, protocol, results)
-            files += [stem.with_name(f"{stem.name}.{ending}") for ending in ("json", "csv", "md")]
-        _remove_stale(root, name, files, papers)
-        written += files
+    with plot_workers(jobs) as workers:
+        for name, paper in papers.items():
+            mine = frame[frame["paper"] == name].reset_index(drop=True)
+            reported, protocols = load_reported(paper), _protocols(paper, mine)
+            if name in chosen:
+                plots = start_plots(workers, root, paper, protocols, mine, reported)
+            compared = comparison(
+                *(mine, reported, paper.compared_metrics, paper.sparsity_tolerance),
+                protocol=paper.reported_protocol,
+            )
+            verdicts = {protocol: evaluate(paper, mine, protocol) for protocol in protocols}
+            count = int((compared["status"] == "compared").sum())
+            entries.append(Entry(paper, mine, verdicts, count, len(reported)))
+            if name not in chosen:
+                continue
+            files = _write_tables(root, paper, mine, reported, compared) + plots()
+            for protocol, results in verdicts.items():
+                stem = root / "claims" / f"{name}_{protocol}"
+                write_claims(stem, paper, protocol, results)
+                files += [stem.with_name(f"{stem.name}.{end}") for end in ("json", "csv", "md")]
+            _remove_stale(root, name, files, papers)
+            written += files
     write_text(root / "README.md", index_markdown(root, entries))
     return [*written, root / "README.md"]
 
@@ -115,26 +116,6 @@ def _write_table(folder: Path, paper: Paper, stem: str, built: BuiltTable | None
     write_text(paths[1], table_markdown(built.layout))
     write_text(paths[2], table_latex(built.layout, f"{paper.name}:{stem}"))
     return paths
-
-
-def _write_plots(
-    root: Path, paper: Paper, frame: pd.DataFrame, reported: pd.DataFrame
-) -> list[Path]:
-    """Write the plots of all protocols; what only reported numbers can fill is drawn from them."""
-    files: list[Path] = []
-    for plot in paper.plots:
-        written: list[Path] = []
-        for protocol in (*_protocols(paper, frame), REPORTED):
-            if protocol == REPORTED and (written or beside_of(plot) is None):
-                continue
-            figure = draw(Request(paper, plot, protocol, frame, reported))
-            if figure is None:
-                continue
-            stem = root / "plots" / paper.name / f"{plot.name}_{protocol}"
-            save(figure, stem)
-            written += [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
-        files += written
-    return files
 
 
 def _remove_stale(root: Path, name: str, files: list[Path], papers: Mapping[str, Paper]) -> None:

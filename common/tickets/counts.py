@@ -69,3 +69,20 @@ def keep_top(scores: Mapping[str, Tensor], keep: int) -> dict[str, Tensor]:
         name: part.view(score.shape).clone()
         for (name, score), part in zip(scores.items(), chosen.split(sizes), strict=True)
     }
+
+
+def keep_top_with_ties(scores: Mapping[str, Tensor], keep: int) -> dict[str, Tensor]:
+    """Keep every score that is at least the ``keep``-th highest one, so more where it ties.
+
+    Args:
+        scores: as for :func:`keep_top`.
+        keep: how many entries survive at least; with 0 none does.
+
+    Raises:
+        UserError: as :func:`keep_top`.
+    """
+    masks = keep_top(scores, keep)
+    if keep == 0:
+        return masks
+    lowest = min(float(scores[name][mask].min()) for name, mask in masks.items() if mask.any())
+    return {name: (score >= lowest).cpu() for name, score in scores.items()}

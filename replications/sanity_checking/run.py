@@ -1,4 +1,4 @@
-"""Run experiments of this replication: ``python replications/sanity_checking/run.py --help``."""
+"""Run experiments of this replication; ``--help`` lists the options."""
 
 import sys
 from pathlib import Path
