@@ -31,6 +31,7 @@ from common.pipeline.phase import FindWork, Phase, TrainWork, TransferWork, Tran
 from common.randomness import generator
 from common.tickets import Ticket, transfer_ticket, transform_ticket
 from common.tickets.states import load_state, save_state
+from common.tickets.transfer import RULE, is_classifier
 from common.tracking import (
     MetricsLog,
     PhaseLabels,
@@ -371,7 +372,9 @@ def _save_ticket(
         "versions": {key: versions[key] for key in ("python", "torch")},
     }
     whole = Ticket(ticket.masks, ticket.weights, meta)
-    whole.save_light(paths.ticket, context.workspace.weights)
+    # A carried classifier is pruned, and yet another one after every round.
+    own = [n for n in whole.masks if is_classifier(n)] if meta.get(RULE) == "carried" else []
+    whole.save_light(paths.ticket, context.workspace.weights, own)
     mirror.summarise({"sparsity": report["sparsity"]})
     if mirror.active:
         with tempfile.TemporaryDirectory() as folder:  # elsewhere, no weights file is beside it

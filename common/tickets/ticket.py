@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -126,7 +126,9 @@ class Ticket:
         weights = {WEIGHT + name: value for name, value in self.weights.items()}
         self._write(Path(path), weights | packed_masks(self.masks), FORMAT_VERSION)
 
-    def save_light(self, path: str | Path, pool: Path | None = None) -> None:
+    def save_light(
+        self, path: str | Path, pool: Path | None = None, own: Collection[str] = ()
+    ) -> None:
         """Write the ticket so that tickets with the same start weights hold them once.
 
         The weights that have a mask go to a second file in the same folder, named by its content
@@ -138,15 +140,20 @@ class Ticket:
             path: of the ticket.
             pool: a folder with the weights of all light tickets; where the same weights are there
                 already, the second file is a hard link to them.
+            own: weights that stay in the ticket though they have a mask; one that other tickets do
+                not have would keep all the rest from being shared.
         """
         path = Path(path)
-        if not self.masks:  # there is nothing to share
+        names = [name for name in self.masks if name not in own]
+        if not names:  # there is nothing to share
             self.save(path)
             return
-        shared = {WEIGHT + name: self.weights[name] for name in self.masks}
+        shared = {WEIGHT + name: self.weights[name] for name in names}
         digest = keep_weights(shared, path.parent, pool)
         others = {
-            WEIGHT + name: value for name, value in self.weights.items() if name not in self.masks
+            WEIGHT + name: value
+            for name, value in self.weights.items()
+            if WEIGHT + name not in shared
         }
         tensors = others | packed_masks(self.masks, compress=True)
         self._write(path, tensors, LIGHT_VERSION, {WEIGHTS_DIGEST: digest})

@@ -7,12 +7,13 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from common.pipeline import Methods, compute_phase, finish_run, phase_paths, plan_run
+from common.pipeline import Methods, compute, compute_phase, finish_run, phase_paths, plan_run
 from common.pipeline.record import run_paths
 from common.tickets import Ticket
 from common.tickets.states import load_start, load_state, save_state
 from common.tickets.ticket import weights_file
-from common.tracking import WandbMirror
+from common.tickets.transfer import RULE
+from common.tracking import PhaseLabels, WandbMirror
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 
@@ -64,6 +65,26 @@ def test_a_chain_a_check_and_the_run_hold_one_copy_of_the_start_weights(plan, co
     assert {inode(path) for path in files} == {inode(pooled)}
     assert pooled.stat().st_nlink == 6
     assert len({path.parent for path in files}) == 5
+
+
+def test_a_classifier_that_is_carried_over_is_the_ticket_s_own(plan, context, monkeypatch):
+    """It is pruned and not rewound, so that it differs from round to round."""
+    save = Ticket.save_light
+    seen = []
+
+    def save_light(ticket, path, pool=None, own=()):
+        seen.append(list(own))
+        save(ticket, path, pool, own)
+
+    monkeypatch.setattr(Ticket, "save_light", save_light)
+    for rule, own in [("carried", ["classifier.weight"]), ("fresh", []), (None, [])]:
+        paths = phase_paths(plan().phases[1], context)
+        weights = {"features.fc1.weight": torch.ones(2), "classifier.weight": torch.ones(2)}
+        masks = {key: torch.tensor([True, False]) for key in weights}
+        meta = {} if rule is None else {RULE: rule}
+        with WandbMirror(context.wandb, "x", PhaseLabels("", "", "", ()), {}) as mirror:
+            compute._save_ticket(Ticket(masks, weights, meta), paths, mirror, 0.0, context)
+        assert seen[-1] == own
 
 
 def test_the_folder_of_a_run_stands_on_its_own(plan, context, tmp_path):

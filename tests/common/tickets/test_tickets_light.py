@@ -131,6 +131,20 @@ def test_tickets_of_the_same_weights_hold_them_once(ticket, light, tmp_path, poo
     same(Ticket.load(light), ticket)
 
 
+def test_a_weight_of_its_own_does_not_keep_the_others_from_being_shared(ticket, tmp_path, pool):
+    name = "classifier.weight"
+    assert name in ticket.masks
+    paths = [tmp_path / folder / NAME for folder in ("one", "two")]
+    for number, path in enumerate(paths):
+        changed = Ticket(ticket.masks, {**ticket.weights, name: ticket.weights[name] + number})
+        changed.save_light(path, pool, own=[name])
+        same(Ticket.load(path), changed)
+    assert len({weights_file(path).stat().st_ino for path in paths}) == 1
+    ticket.save_light(paths[0], pool, own=list(ticket.masks))
+    assert weights_file(paths[0]) is None
+    same(Ticket.load(paths[0]), ticket)
+
+
 def test_other_weights_have_another_file(ticket, light, tmp_path, pool):
     name = next(iter(ticket.masks))
     changed = Ticket(ticket.masks, {**ticket.weights, name: ticket.weights[name] + 1})
