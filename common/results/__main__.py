@@ -9,8 +9,7 @@ from pathlib import Path
 
 from common.errors import UserError
 
-
-_MOST_JOBS = 4  # each needs 200 MB; the plots of a paper are soon drawn by as many
+_MOST_JOBS = 4  # each takes about 200 MB and seconds to start
 
 
 def _positive(text: str) -> int:

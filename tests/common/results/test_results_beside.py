@@ -158,7 +158,7 @@ def test_without_any_run_the_reported_panels_stand_alone(
     assert titles(figure) == ["Reported in the paper, cifar10, resnet20"]
     assert caption(figure).startswith("Numbers as the paper reports them; there is no run")
     assert draw_plot(paper, with_numbers, [], "paper") is None
-    monkeypatch.setattr("common.results.generate.save", write_empty)
+    monkeypatch.setattr("common.results.plot_files.save", write_empty)
     store(root, tickets())
     generate({"sample": paper}, root)
     assert sorted(path.name for path in root.glob("plots/sample/*")) == [

@@ -70,6 +70,23 @@ def test_made_again_the_bytes_are_the_same(tmp_path, sample_paper, sample_record
     assert expected == set(content(first))
 
 
+def test_several_processes_make_the_same_files(tmp_path, small_paper, sample_records, store):
+    records = sample_records("quick")
+    one, two = (store(tmp_path / name, records) for name in ("one", "two"))
+    files = generate({"sample": small_paper}, one)
+    again = generate({"sample": small_paper}, two, jobs=2)
+    assert [path.relative_to(one) for path in files] == [path.relative_to(two) for path in again]
+    assert "plots/sample/bars_quick.svg" in content(one)
+    assert content(one) == content(two)
+
+
+def test_bad_input_is_told_from_another_process(tmp_path, small_paper, sample_records, store):
+    root = store(tmp_path / "results", sample_records("quick"))
+    paper = replace(small_paper, plots=(replace(small_paper.plots[0], bars="metod"),))
+    with pytest.raises(UserError, match="unknown name 'metod'; did you mean 'method'"):
+        generate({"sample": paper}, root, jobs=2)
+
+
 def test_the_index_links_files_that_are_there(tmp_path, small_paper, sample_records, store):
     root = store(tmp_path / "results", sample_records("quick"))
     generate({"sample": small_paper}, root)
@@ -190,3 +207,6 @@ def test_bad_input_is_one_line_and_status_two(tmp_path):
     result = run_module("--root", tmp_path / "nowhere")
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1 and "--root: no folder" in result.stderr
+    result = run_module("--jobs", "0")
+    assert result.returncode == 2
+    assert "--jobs: '0' is no whole number of at least 1" in result.stderr
