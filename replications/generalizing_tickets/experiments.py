@@ -32,7 +32,7 @@ from replications.generalizing_tickets.recipes import (
     recipe,
 )
 from replications.generalizing_tickets.reduced import cpu_cifar10, cpu_mnist, quick
-from replications.generalizing_tickets.runs import RANDOM, curve, spelled
+from replications.generalizing_tickets.runs import RANDOM, SPELLED, curve
 
 HERE = Path(__file__).resolve().parent
 ALL_LEVELS = tuple(range(LEVELS + 1))
@@ -88,7 +88,7 @@ def _replicated_random(
     train = recipe(network, optimizer)
     find = pruning(train, "all_weights", permute="global", rewind={"to": "none"})
     return curve(
-        *(experiment, "replication", "random_ticket", "source=random"),
+        *(experiment, "replication", "random_ticket", "random_replication"),
         levels=ALL_LEVELS,
         seeds=[1],
         data=target,
@@ -104,9 +104,7 @@ def _halves(network: Network) -> Iterator[Config]:
     frozen = images("cifar10_b", test_split="other_half_train")
     frozen["augment"] = frozen["augment"] | {"frozen": True}
     for half in ("cifar10_a", "cifar10_b"):
-        yield _replicated(
-            experiment, network, frozen, frozen | {"name": half}, f"source={spelled(half)}"
-        )
+        yield _replicated(experiment, network, frozen, frozen | {"name": half}, half)
     # Its granularity shows that this one was evaluated on the 10,000 test images.
     split = "test" if network is VGG19 else "other_half_train"
     yield _replicated_random(experiment, network, frozen | {"test_split": split})
@@ -117,19 +115,18 @@ def replication() -> Iterator[Config]:
     for network in (VGG19, RESNET50):
         yield from _halves(network)
         for target in TARGETS_OF[network.name]:
-            experiment = f"exp2_dataset_transfer_{network.name}_{spelled(target)}"
+            experiment = f"exp2_dataset_transfer_{network.name}_{SPELLED.get(target, target)}"
             for source in dict.fromkeys(("cifar10", "cifar100", target)):
                 yield _replicated(
                     *(experiment, network, images(target), images(source)),
-                    f"source={spelled(source)}",
+                    source,
                 )
             yield _replicated_random(experiment, network, images(target))
     for trained in ("sgd", "adam"):
         experiment = f"exp3_optimizer_transfer_target_{trained}"
         for found in ("sgd", "adam"):
-            variant = f"source=cifar10;source_optimizer={found};target_optimizer={trained}"
             yield _replicated(
-                *(experiment, VGG19, images("cifar10"), None, variant),
+                *(experiment, VGG19, images("cifar10"), None, f"found_by_{found}"),
                 optimizer=trained,
                 found_by=found,
             )
@@ -204,15 +201,13 @@ def paper() -> Iterator[Config]:
     for network in (VGG19, RESNET50):
         experiment = f"within_distribution_{network.name}"
         for half in ("cifar10_a", "cifar10_b"):
-            yield _paper(experiment, network, "cifar10_b", f"source={spelled(half)}", source=half)
+            yield _paper(experiment, network, "cifar10_b", half, source=half)
         for variant, transform in RANDOM.items():
             yield _paper(experiment, network, "cifar10_b", variant, transform=transform)
         for target in NATURAL:
-            experiment = f"dataset_transfer_{network.name}_{spelled(target)}"
+            experiment = f"dataset_transfer_{network.name}_{SPELLED.get(target, target)}"
             for source in NATURAL:
-                yield _paper(
-                    experiment, network, target, f"source={spelled(source)}", source=source
-                )
+                yield _paper(experiment, network, target, source, source=source)
             yield _paper(
                 experiment, network, target, "random_global", transform=RANDOM["random_global"]
             )
@@ -220,7 +215,7 @@ def paper() -> Iterator[Config]:
         experiment = f"optimizer_transfer_target_{trained}"
         for found in ("sgd", "adam"):
             yield _paper(
-                *(experiment, VGG19, "cifar10", f"source_optimizer={found}"),
+                *(experiment, VGG19, "cifar10", f"found_by_{found}"),
                 optimizer=trained,
                 found_by=found,
             )

@@ -8,12 +8,7 @@ from typing import Any
 from replications.generalizing_tickets.recipes import FASHION, NAME, RATE, Config, level
 
 SPELLED = {FASHION: "fashionmnist", "cifar10_a": "cifar10a", "cifar10_b": "cifar10b"}
-"""How ``reported.csv`` spells data sets in its experiments and variants."""
-
-
-def spelled(name: str) -> str:
-    """Return a data set's name as ``reported.csv`` spells it."""
-    return SPELLED.get(name, name)
+"""How ``reported.csv`` spells data sets in its experiments and sources."""
 
 
 def curve(
@@ -33,14 +28,13 @@ def curve(
         experiment: as in ``reported.csv`` where it is there.
         protocol: ``replication``, ``paper`` or that of a reduced run.
         method: likewise.
-        variant: likewise.
+        variant: which ticket: its source (or the optimizer that found it), or how it is random.
         levels: numbers of rounds.
         seeds: of the runs.
         rate: fraction of the weights that a level removes.
         sections: ``data``, ``model``, ``find``, ``train``, and ``transfer`` or ``transform``.
     """
-    words = [experiment, method, *variant.replace("=", "-").split(";")]
-    name = "-".join(words).replace("_", "-")
+    name = "-".join((experiment, method, variant)).replace("_", "-")
     return {
         "$schema": "../schema.json",
         "paper": NAME,
