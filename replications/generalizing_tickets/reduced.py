@@ -79,6 +79,9 @@ def quick() -> Iterator[Config]:
     fine: Config = {"levels": FINE_LEVELS, "rate": FINE}
     yield _quick(experiment, "digits_a", data=half, source="digits_a", **fine)
     yield _quick(experiment, "digits_b", data=half, **fine)
+    back: Config = {"levels": FINE_LEVELS[::2], "rate": FINE}
+    yield _quick(experiment, "digits_b", data="digits_a", source="digits_b", **back)
+    yield _quick(experiment, "digits_a", data="digits_a", **back)
     for variant, transform in RANDOM.items():
         yield _quick(
             *(experiment, variant),

@@ -32,9 +32,10 @@ def curve(
         levels: numbers of rounds.
         seeds: of the runs.
         rate: fraction of the weights that a level removes.
-        sections: ``data``, ``model``, ``find``, ``train``, and ``transfer`` or ``transform``.
+        sections: ``data`` (whose name is part of the run's), ``model``, ``find``, ``train``, and
+            ``transfer`` or ``transform``.
     """
-    name = "-".join((experiment, method, variant)).replace("_", "-")
+    name = "-".join((experiment, sections["data"]["name"], method, variant)).replace("_", "-")
     return {
         "$schema": "../schema.json",
         "paper": NAME,
