@@ -15,6 +15,7 @@ from __future__ import annotations
 import copy
 import itertools
 import json
+import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, get_args
@@ -25,6 +26,14 @@ from common.config.catalog import Catalog
 from common.config.identity import config_hash
 from common.config.schema import FindOptions, RunConfig, TrainConfig
 from common.errors import UserError
+
+SECOND_SPELLINGS = {
+    "sparsity": "find.sparsity",
+    "find.rate": "find.fraction_per_round",
+    "find.rewind_epoch": "find.rewind",
+    "transfer.target": "data.name",
+}
+"""The second spellings that stand for one place each."""
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -68,7 +77,10 @@ def apply_overrides(config: dict[str, Any], overrides: Iterable[str]) -> dict[st
     return result
 
 
-def _assign(config: dict[str, Any], keys: list[str], value: Any, override: str) -> None:
+def _assign(
+    config: dict[str, Any], keys: list[str], value: Any, override: str, origin: str = ""
+) -> None:
+    source = origin or f"--set {override!r}"
     place: Any = config
     for depth, key in enumerate(keys):
         last = depth == len(keys) - 1
@@ -76,7 +88,7 @@ def _assign(config: dict[str, Any], keys: list[str], value: Any, override: str) 
             if not key.isdigit() or int(key) >= len(place):
                 where = ".".join(keys[:depth])
                 raise UserError(
-                    f"--set {override!r}: {where} is a list of {len(place)} entries, "
+                    f"{source}: {where} is a list of {len(place)} entries, "
                     f"{key!r} is no index of it"
                 )
             index: Any = int(key)
@@ -86,7 +98,7 @@ def _assign(config: dict[str, Any], keys: list[str], value: Any, override: str) 
                 place[key] = {}
         else:
             where = ".".join(keys[:depth])
-            raise UserError(f"--set {override!r}: {where} is {place!r} and has no keys")
+            raise UserError(f"{source}: {where} is {place!r} and has no keys")
         if last:
             place[index] = value
         else:
@@ -115,8 +127,9 @@ def spelled_out(raw: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     if isinstance(transfer, dict) and "target" in transfer:
         _put(result, "transfer.target", transfer.pop("target"), ["data.name"])
     if isinstance(transfer, dict) and isinstance(transfer.get("source"), str):
-        here = data if isinstance(data, dict) else {}
-        transfer["source"] = {**here, "name": transfer["source"]}
+        here = result["data"] if isinstance(result.get("data"), dict) else {}
+        same = {key: value for key, value in here.items() if key != "batch_size"}
+        transfer["source"] = {**same, "name": transfer["source"]}
     if "sparsity" in result:
         _put(result, "sparsity", result.pop("sparsity"), ["find.sparsity"])
     if isinstance(data, dict) and "batch_size" in data:
@@ -129,7 +142,7 @@ def _late(epoch: object) -> object:
 
     Epoch 0 are the weights before any training; what is no count is left to the validation.
     """
-    if not isinstance(epoch, int) or isinstance(epoch, bool):
+    if not isinstance(epoch, int) or isinstance(epoch, bool) or epoch < 0:
         return {"to": "epoch", "epoch": epoch}
     if epoch == 0:
         return {"to": "init", "scope": "all"}
@@ -235,7 +248,14 @@ def _overridden(
     raw: dict[str, Any], settings: list[str], catalog: Catalog, path: Path
 ) -> RunConfig:
     if settings:
-        raw = _without_replaced(_in_file(raw, catalog, path), settings, catalog)
+        spelled = _in_file(raw, catalog, path)
+        transfer = raw.get("transfer")
+        name = transfer.get("source") if isinstance(transfer, dict) else None
+        inside = any(setting.startswith("transfer.source.") for setting in settings)
+        if isinstance(name, str) and not inside:
+            # A source that is just a name follows what the settings make of the target.
+            spelled["transfer"]["source"] = name
+        raw = _without_replaced(spelled, settings, catalog)
     return parse_config(apply_overrides(raw, settings), catalog, str(path))
 
 
@@ -251,17 +271,24 @@ def load_configs(path: Path, catalog: Catalog, overrides: Iterable[str] = ()) ->
     sweep = raw.pop("sweep", {})
     axes = _axes(sweep, path)
     given = {setting.partition("=")[0].strip() for setting in settings}
-    given |= {"find.sparsity"} & {f"find.{name}" for name in given}
+    given |= {first for second, first in SECOND_SPELLINGS.items() if second in given}
+    given |= {second for second, first in SECOND_SPELLINGS.items() if first in given}
+    settled = {key for key in axes if any(f"{key}.".startswith(f"{name}.") for name in given)}
+    axes = {key: values[:1] if key in settled else values for key, values in axes.items()}
     runs = []
     for values in itertools.product(*(axes[key] for key in axes)):
         one = copy.deepcopy(raw)
         for key, value in zip(axes, values, strict=True):
-            _assign(one, key.split("."), value, f"{key}={value}")
-        swept = [str(value) for key, value in zip(axes, values, strict=True) if key not in given]
-        if axes and isinstance(one.get("name"), str):
+            _assign(one, key.split("."), value, f"{key}={value}", f"{path}: sweep.{key}")
+        swept = [
+            re.sub(r"[^A-Za-z0-9_.+-]+", "-", str(value)).strip("-")
+            for key, value in zip(axes, values, strict=True)
+            if key not in settled
+        ]
+        if isinstance(one.get("name"), str):
             one["name"] = "_".join([one["name"], *swept])
         runs.append(_overridden(one, settings, catalog, path))
-    return list({config_hash(run): run for run in runs}.values())
+    return list({(run.name, config_hash(run), run.seeds): run for run in runs}.values())
 
 
 def _axes(sweep: Any, path: Path) -> dict[str, list[Any]]:
@@ -285,7 +312,7 @@ def _without_replaced(
 ) -> dict[str, Any]:
     """Remove from a file's config what settings in the second spelling replace."""
     given = {setting.partition("=")[0].strip() for setting in settings}
-    replaced = ["find.sparsity"] if "sparsity" in given else []
+    replaced = [first for second, first in SECOND_SPELLINGS.items() if second in given]
     if "data.batch_size" in given:
         replaced += _batch_sizes(raw, catalog)
     for path in replaced:
