@@ -16,6 +16,11 @@ def config_schema(catalog: Catalog) -> dict[str, Any]:
     entry = _one_of(catalog.transforms, definitions)
     entry["oneOf"].append({"type": "string", "enum": sorted(catalog.transforms)})
     schema["properties"]["transform"] = {"type": "array", "items": entry, "default": []}
+    schema["properties"]["sweep"] = {
+        "type": "object",
+        "description": "values by dotted key: the file stands for a run of each",
+        "additionalProperties": {"type": "array", "minItems": 1},
+    }
     schema["properties"]["$schema"] = {"type": "string"}
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
     schema["title"] = "A run of the lottery-ticket workbench"
@@ -31,7 +36,8 @@ def _one_of(
         own = options.model_json_schema(ref_template="#/$defs/{model}")
         definitions.update(own.pop("$defs", {}))
         own["properties"]["name"] = {"const": name}
-        own["required"] = sorted({*own.get("required", []), "name"})
+        # A sweep may give the sparsity.
+        own["required"] = sorted({*own.get("required", []), "name"} - {"sparsity"})
         definitions[options.__name__] = own
         choices.append({"$ref": f"#/$defs/{options.__name__}"})
     return {"oneOf": choices}
