@@ -30,7 +30,7 @@ from common.pipeline.context import (
 from common.pipeline.phase import FindWork, Phase, TrainWork, TransferWork, TransformWork
 from common.randomness import generator
 from common.tickets import Ticket, transfer_ticket, transform_ticket
-from common.tickets.states import load_state, save_state
+from common.tickets.states import load_start, load_state, save_state
 from common.tickets.transfer import RULE, is_classifier
 from common.tracking import (
     MetricsLog,
@@ -347,16 +347,14 @@ def _compute_transfer(
 
 def _start_of_file(work: TransferWork) -> Ticket:
     """Return the start weights of the file that a transfer names, as a ticket without masks."""
-    from common.tickets.states import load_state  # noqa: PLC0415
-
     options = work.options
     assert options.init is not None
     path = Path(options.init)
-    state = load_state(path)
+    start = load_start(path)  # the start weights of a ticket are there without its mask
     found = hashlib.sha256(path.read_bytes()).hexdigest()
     if found != options.sha256:
         raise UserError(f"transfer.sha256: {path} has another content now ({found})")
-    return Ticket({}, state)
+    return Ticket({}, start.weights)
 
 
 def _save_ticket(

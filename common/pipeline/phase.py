@@ -142,7 +142,7 @@ class Phase:
 
     @property
     def kind(self) -> str:
-        """``train``, ``find`` or ``transform``."""
+        """``train``, ``find``, ``transform`` or ``transfer``."""
         return KINDS[type(self.work)]
 
     def description(self) -> dict[str, Any]:
@@ -226,7 +226,8 @@ def _plan_find(
     finder = methods.finders[config.find.name]
     stages = list(enumerate(finder.stages(config.find)))
     transfer = config.transfer
-    if transfer is None:
+    # Rounds of none from the initial weights: there is nothing to take from elsewhere.
+    if transfer is None or (transfer.mask == "source" and not stages):
         return _plan_stages(config, finder, setting, stages, None, phases)
     there = stages
     if transfer.mask == "target":

@@ -29,15 +29,13 @@ def transfer_ticket(
     Else the classifier is the target's own, freshly drawn: dense and out of the count, but where
     the rule of the replication applies (``mask: "target"``, ``mismatch: "carry_over"``). There it
     is pruned with everything else, and later rounds do not rewind it (spec of Generalizing
-    Tickets, 2.4).
+    Tickets, 2.4). Networks that differ in more than the classifier are found out where the ticket
+    is applied.
 
     Args:
         ticket: as it was found on the source.
         target: state dict of the target's network with its initial weights.
         options: the rules.
-
-    Raises:
-        UserError: the two networks differ in more than the classifier.
     """
     equal = all(
         name in target and target[name].shape == value.shape
@@ -46,11 +44,9 @@ def transfer_ticket(
     )
     if equal and options.classifier == "copy_if_equal":
         return ticket
-    weights = {
-        name: target[name].detach().cpu().clone() if is_classifier(name) else ticket.weights[name]
-        for name in target
-        if is_classifier(name) or name in ticket.weights
-    }
+    body = {name: value for name, value in ticket.weights.items() if not is_classifier(name)}
+    own = {n: value.detach().cpu().clone() for n, value in target.items() if is_classifier(n)}
+    weights = body | own
     rule = (options.mask, options.classifier, options.mismatch)
     carried = rule == ("target", "copy_if_equal", "carry_over")
     return Ticket(
