@@ -24,6 +24,9 @@ from common.training import Moment
 TOLERANCE = 0.01
 """How far, relative to it, a density may be from one that whole rounds reach."""
 
+PLACE_DIGITS = 6
+"""Digits of a percentile's place among the weights: 1 - 0.8 is a little less than 0.2."""
+
 
 def rounds_to(sparsity: float, fraction: float) -> int:
     """Return how many rounds reach a sparsity; refuse one that lies between two rounds.
@@ -214,7 +217,7 @@ def prune_to_percentile(weights: Mapping[str, Tensor], fraction: float) -> dict[
     """
     scores = {name: weight.detach().abs() for name, weight in weights.items()}
     pool = torch.cat([score.flatten() for score in scores.values()])
-    place = (pool.numel() - 1) * fraction
+    place = round((pool.numel() - 1) * fraction, PLACE_DIGITS)
     below = math.floor(place)
     low = float(pool.kthvalue(below + 1).values)
     high = float(pool.kthvalue(min(below + 2, pool.numel())).values)
@@ -257,14 +260,16 @@ def _prune(round_number: int, inputs: FindInputs) -> Ticket:
             count=options.count,
             largest=options.invert,
         )
-    if not any(bool(mask.any()) for mask in kept.values()):
+    # The permuted masks of the replication may end there; it goes on with what it has.
+    if options.permute == "none" and not any(bool(mask.any()) for mask in kept.values()):
         number = options.number_of_rounds
         raise UserError(f"find.rounds: nothing is left of this network before {number} rounds end")
     if options.permute == "global":
         kept = permute_globally(kept, inputs.generator("permute", round_number))
     start = _rewound(inputs, options.rewind, list(masks))
-    if rule == "carried":
-        start |= {name: value for name, value in trained.items() if is_classifier(name)}
+    if rule is not None and inputs.ticket is not None:
+        head = trained if rule == "carried" else inputs.ticket.weights
+        start |= {name: value for name, value in head.items() if is_classifier(name)}
     return Ticket(kept, start, {} if rule is None else {RULE: rule})
 
 
