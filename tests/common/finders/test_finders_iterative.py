@@ -203,7 +203,7 @@ def test_a_chain_that_leaves_nothing_is_one_clear_line(states):
 
 @pytest.mark.parametrize(
     ("sparsity", "fraction", "number"),
-    [(0.2, 0.2, 1), (0.36, 0.2, 2), (0.9856, 0.2, 19), (0.9941, 0.2, 23), (0.75, 0.5, 2)],
+    [(0.0, 0.2, 0), (0.2, 0.2, 1), (0.36, 0.2, 2), (0.9856, 0.2, 19), (0.9941, 0.2, 23), (0.75, 0.5, 2)],
 )
 def test_a_sparsity_means_the_rounds_that_reach_it(sparsity, fraction, number):
     chosen = options(sparsity=sparsity, fraction_per_round=fraction)
@@ -213,7 +213,7 @@ def test_a_sparsity_means_the_rounds_that_reach_it(sparsity, fraction, number):
 
 @pytest.mark.parametrize(
     ("sparsity", "near"),
-    [(0.5, r"0\.4880 and 0\.5904"), (0.1, r"0\.2000"), (0.0, r"0\.2000")],
+    [(0.5, r"0\.4880 and 0\.5904"), (0.1, r"0\.2000")],
 )
 def test_a_sparsity_between_two_rounds_is_refused_with_the_nearest(sparsity, near):
     text = rf"sparsity {sparsity} is none that whole rounds reach; the nearest are {near}"
@@ -231,7 +231,7 @@ def test_a_sparsity_between_two_rounds_is_refused_with_the_nearest(sparsity, nea
         ({"rounds": 2, "rewind": {"to": "epoch"}}, "epoch is missing; to 'epoch' needs one"),
         ({"rounds": 2, "rewind": {"step": 3}}, "step has no effect where to is 'init'"),
         ({"rounds": 2, "rewind": {"to": "none", "epoch": 3}}, "epoch has no effect"),
-        ({"rounds": 0}, "greater than 0"),
+        ({"rounds": -1}, "greater than or equal to 0"),
         ({"rounds": 2, "rewind": {"to": "step", "step": 0}}, "greater than 0"),
     ],
 )

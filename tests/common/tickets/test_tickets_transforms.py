@@ -194,4 +194,6 @@ def test_the_names_configs_use():
         "layerwise_rearrange",
         "layerwise_weights_shuffling",
         "reinitialise",
+        "random_global",
+        "random_layerwise",
     }
