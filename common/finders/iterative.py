@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fractions
 import math
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -23,9 +24,6 @@ from common.training import Moment
 
 TOLERANCE = 0.01
 """How far, relative to it, a density may be from one that whole rounds reach."""
-
-PLACE_DIGITS = 6
-"""Digits of a percentile's place among the weights: 1 - 0.8 is a little less than 0.2."""
 
 
 def rounds_to(sparsity: float, fraction: float) -> int:
@@ -201,7 +199,9 @@ def prune_smallest(
     return keep_top(ranked, pool.numel() - cut)
 
 
-def prune_to_percentile(weights: Mapping[str, Tensor], fraction: float) -> dict[str, Tensor]:
+def prune_to_percentile(
+    weights: Mapping[str, Tensor], fraction: float | fractions.Fraction
+) -> dict[str, Tensor]:
     """Remove every weight up to a percentile of the magnitudes of all of them.
 
     The percentile is interpolated linearly between order statistics. Of N different magnitudes
@@ -210,18 +210,19 @@ def prune_to_percentile(weights: Mapping[str, Tensor], fraction: float) -> dict[
 
     Args:
         weights: the trained weights by name, zero where they were removed before.
-        fraction: of all weights, in [0, 1].
+        fraction: of all weights, in [0, 1]; 1 - 0.8 in floating point is a little less than 0.2,
+            which makes a difference of one weight where the place among them is a whole number.
 
     Returns:
         A bool mask for every tensor.
     """
     scores = {name: weight.detach().abs() for name, weight in weights.items()}
     pool = torch.cat([score.flatten() for score in scores.values()])
-    place = round((pool.numel() - 1) * fraction, PLACE_DIGITS)
+    place = (pool.numel() - 1) * fraction
     below = math.floor(place)
     low = float(pool.kthvalue(below + 1).values)
     high = float(pool.kthvalue(min(below + 2, pool.numel())).values)
-    threshold = low + (high - low) * (place - below)
+    threshold = low + (high - low) * float(place - below)
     return {name: score.double() > threshold for name, score in scores.items()}
 
 
@@ -252,7 +253,7 @@ def _prune(round_number: int, inputs: FindInputs) -> Ticket:
     masks = _current_masks(inputs, rule)
     weights = {name: trained[name] for name in masks}
     if options.count == "percentile":
-        removed = 1 - (1 - options.fraction_per_round) ** round_number
+        removed = 1 - (1 - fractions.Fraction(str(options.fraction_per_round))) ** round_number
         kept = prune_to_percentile(weights, removed)
     else:
         kept = prune_smallest(
