@@ -203,7 +203,10 @@ def test_a_chain_that_leaves_nothing_is_one_clear_line(states):
 
 @pytest.mark.parametrize(
     ("sparsity", "fraction", "number"),
-    [(0.0, 0.2, 0), (0.2, 0.2, 1), (0.36, 0.2, 2), (0.9856, 0.2, 19), (0.9941, 0.2, 23), (0.75, 0.5, 2)],
+    [
+        *((0.0, 0.2, 0), (0.2, 0.2, 1), (0.36, 0.2, 2), (0.9856, 0.2, 19), (0.9941, 0.2, 23)),
+        (0.75, 0.5, 2),
+    ],
 )
 def test_a_sparsity_means_the_rounds_that_reach_it(sparsity, fraction, number):
     chosen = options(sparsity=sparsity, fraction_per_round=fraction)
