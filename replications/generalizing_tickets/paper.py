@@ -74,7 +74,7 @@ PLOTS: tuple[Plot, ...] = (
             title,
             experiments,
             panels=PANELS.get(name, ("dataset", "architecture")),
-            lines=("method", "variant"),
+            lines=("variant", "method"),
             baseline=None,
             beside=Beside(REPORTED_OF[name]) if name in REPORTED_OF else None,
             axis="pruned",

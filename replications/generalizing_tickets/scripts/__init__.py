@@ -1,0 +1,1 @@
+"""The scripts of the original programs by their own names; ``original`` holds what they do."""
