@@ -63,6 +63,53 @@ def _seconds(text: str) -> float:
     return value
 
 
+def add_how_to_run(parser: argparse.ArgumentParser) -> None:
+    """Add the options that cannot change what is computed, but for the last bits."""
+    how = parser.add_argument_group("how to run")
+    how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
+    how.add_argument(
+        "--jobs",
+        type=_job_count,
+        default=1,
+        metavar="N",
+        help="worker processes; auto: one a core (default: 1)",
+    )
+    how.add_argument(
+        "--threads",
+        type=_positive,
+        metavar="N",
+        help="CPU threads a process (default: cores / jobs). Sums over several threads are "
+        "rounded in another order, so the last bits of a result depend on it",
+    )
+    how.add_argument(
+        "--no-graphs", action="store_true", help="CUDA: launch every operation from Python"
+    )
+    how.add_argument(
+        "--checkpoint-seconds",
+        type=_seconds,
+        default=60.0,
+        metavar="S",
+        help="shortest time between two checkpoints (default: 60)",
+    )
+    how.add_argument("--force", action="store_true", help="compute again what is finished")
+
+
+def add_places(parser: argparse.ArgumentParser, results: Path | None = ROOT / "results") -> None:
+    """Add the folders.
+
+    Args:
+        parser: to add to.
+        results: where records go; None: to the folder ``results`` of the runs' folder, which the
+            caller puts there.
+    """
+    places = parser.add_argument_group("places")
+    places.add_argument("--data-root", type=Path, default=ROOT / "data", metavar="DIR")
+    places.add_argument("--download", action="store_true", help="fetch data sets that are missing")
+    places.add_argument("--runs-dir", type=Path, default=ROOT / "runs", metavar="DIR")
+    words = "records (default: folder results of --runs-dir)" if results is None else None
+    places.add_argument("--results-dir", type=Path, default=results, metavar="DIR", help=words)
+
+
 def build_parser(paper: str, presets: Sequence[str]) -> Parser:
     """Return the parser for one replication's ``run.py``."""
     parser = Parser(
@@ -95,44 +142,14 @@ def build_parser(paper: str, presets: Sequence[str]) -> Parser:
         metavar="SECTION.KEY=VALUE",
         help="override config values, such as train.lr=0.05",
     )
-    how = parser.add_argument_group("how to run")
-    how.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    how.add_argument(
-        "--jobs",
-        type=_job_count,
-        default=1,
-        metavar="N",
-        help="worker processes; auto: one a core (default: 1)",
-    )
-    how.add_argument(
-        "--threads",
-        type=_positive,
-        metavar="N",
-        help="CPU threads a process (default: cores / jobs). Sums over several threads are "
-        "rounded in another order, so the last bits of a result depend on it",
-    )
-    how.add_argument(
-        "--no-graphs", action="store_true", help="CUDA: launch every operation from Python"
-    )
-    how.add_argument(
-        "--checkpoint-seconds",
-        type=_seconds,
-        default=60.0,
-        metavar="S",
-        help="shortest time between two checkpoints (default: 60)",
-    )
-    how.add_argument("--force", action="store_true", help="compute again what is finished")
+    add_how_to_run(parser)
     look = parser.add_argument_group("look, do not run")
     look.add_argument("--list", action="store_true", help="the runs: what is done, what is left")
     look.add_argument(
         "--dry-run", action="store_true", help="the distinct phases that would be computed"
     )
     look.add_argument("--schema", action="store_true", help="print the JSON schema of a config")
-    places = parser.add_argument_group("places")
-    places.add_argument("--data-root", type=Path, default=ROOT / "data", metavar="DIR")
-    places.add_argument("--download", action="store_true", help="fetch data sets that are missing")
-    places.add_argument("--runs-dir", type=Path, default=ROOT / "runs", metavar="DIR")
-    places.add_argument("--results-dir", type=Path, default=ROOT / "results", metavar="DIR")
+    add_places(parser)
     mirror = parser.add_argument_group("wandb")
     mirror.add_argument(
         "--wandb",

@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +28,15 @@ def main(paper: str, arguments: Sequence[str] | None = None) -> int:
         paper: the name of the folder under ``replications``.
         arguments: what follows the program's name; None: the process's own.
     """
+    return guarded(lambda: _run(paper, build_parser(paper, presets(paper)).parse_args(arguments)))
+
+
+def guarded(command: Callable[[], int]) -> int:
+    """Return a command's exit status; what the user did wrong, or stopped, ends in one line."""
     try:
-        parsed = build_parser(paper, presets(paper)).parse_args(arguments)
         # An exception, not the default sudden end: locks are let go and bars are taken away.
         signal.signal(signal.SIGTERM, _interrupt)
-        return _run(paper, parsed)
+        return command()
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         return BAD_USAGE
@@ -60,7 +64,7 @@ def _run(paper: str, parsed: Namespace) -> int:
     prepare_device(context.torch_device, context.threads)
     if parsed.list:
         return print_list(configs, context)
-    plans = _plan(configs, methods, context)
+    plans = plan_runs(configs, methods, context)
     if parsed.dry_run:
         return print_dry_run(plans, context)
     from common.launch.execute import execute  # noqa: PLC0415
@@ -167,7 +171,8 @@ def choose_device(requested: str) -> str:
     return requested
 
 
-def _plan(configs: list[RunConfig], methods: Methods, context: Context) -> list[RunPlan]:
+def plan_runs(configs: list[RunConfig], methods: Methods, context: Context) -> list[RunPlan]:
+    """Return the plans of all runs: every config with each of its seeds."""
     from common.pipeline import plan_run  # noqa: PLC0415
 
     return [
