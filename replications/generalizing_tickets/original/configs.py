@@ -135,11 +135,6 @@ def _in_rounds(config: Config, rounds: range) -> list[Config]:
 
 def _train(flags: Namespace) -> Translated:
     train = train_section("train", flags)
-    if flags.rewind_epoch > train["epochs"]:
-        raise UserError(
-            f"--rewind-epoch: must be at most the {train['epochs']} epochs of the training, found "
-            f"{flags.rewind_epoch}"
-        )
     if flags.esp is not None:
         train["early_stopping"] = {"patience": flags.esp}
     find: Config = {"name": "dense"}

@@ -221,8 +221,8 @@ FLAGS: dict[str, dict[str, Any]] = {
 """Option -> how it is parsed."""
 
 SHORT = {"milestone": ["-ms"]}
-_TRAINING = ("batch_size", "optimizer", "seed", "milestone", "epochs", "recipe")
-_TRAINING += ("model_saving_path", "gpu")
+_RECIPE = ("batch_size", "optimizer", "seed", "milestone", "epochs", "recipe")
+_TRAINING = (*_RECIPE, "model_saving_path", "gpu")
 _TRANSFER = ("architecture", "source_dataset", "target_dataset", "init_path")
 _HERE = ("architecture", "dataset")
 

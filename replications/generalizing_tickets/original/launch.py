@@ -8,7 +8,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from common.errors import UserError
 from common.launch.cli import choose_device, guarded, make_context, plan_runs
 from common.launch.discovery import load_methods
 from replications.generalizing_tickets.original.configs import translate
@@ -42,10 +41,6 @@ def main(script: str, arguments: Sequence[str] | None = None) -> int:
 def _run(script: str, flags: Namespace) -> int:
     from common.training import prepare_device  # noqa: PLC0415 - imports torch
 
-    for name in ("init_path", "load_model", "model_path"):
-        path = getattr(flags, name, None)
-        if path is not None and not Path(path).is_file():
-            raise UserError(f"--{name} {path}: no such file")
     methods = load_methods(NAME)
     context = _context(flags)
     prepare_device(context.torch_device, context.threads)
@@ -101,7 +96,7 @@ def _device(flags: Namespace) -> str:
 def _execute(
     script: str,
     flags: Namespace,
-    configs: Sequence[RunConfig],
+    configs: list[RunConfig],
     methods: Methods,
     context: Context,
 ) -> int:
@@ -113,10 +108,8 @@ def _execute(
         save_checkpoints,
     )
 
-    plans = plan_runs(list(configs), methods, context)
-    if script == "train":
-        (plan,) = plans
-        plans = [keeping(plan, kept_epochs(plan, flags))]
+    copies = kept_epochs(configs[0], flags) if script == "train" else []
+    plans = [keeping(plan, copies) for plan in plan_runs(configs, methods, context)]
     if flags.dry_run:
         return print_dry_run(plans, context)
     status = execute(plans, context, jobs=flags.jobs, force=flags.force)

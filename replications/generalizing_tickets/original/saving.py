@@ -8,18 +8,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from common.config import RunConfig
 from common.errors import UserError
-from common.pipeline import Context, RunPlan, phase_paths
+from common.pipeline import Context, RunPlan, phase_paths, run_paths
 from common.pipeline.compute import read_result
 from common.tickets.files import link_file
 from common.training import Moment
-from replications.generalizing_tickets.original.configs import DATASETS
+from replications.generalizing_tickets.runs import spelled
 
 PARTS = 10
 """The original keeps ten checkpoints of a dense training, every sixteenth epoch of VGG19 say."""
 
 
-def kept_epochs(plan: RunPlan, flags: Namespace) -> list[int]:
+def kept_epochs(config: RunConfig, flags: Namespace) -> list[int]:
     """Return the epochs, from 1, after which ``train.py`` keeps the state.
 
     That of late resetting, and where checkpoints are gathered those of the original. With early
@@ -28,7 +29,7 @@ def kept_epochs(plan: RunPlan, flags: Namespace) -> list[int]:
     Raises:
         UserError: the training ends before the epoch of late resetting.
     """
-    recipe = plan.config.train
+    recipe = config.train
     epochs = 0 if recipe is None else recipe.epochs
     if flags.rewind_epoch > epochs:
         raise UserError(
@@ -95,15 +96,14 @@ def _checkpoints(
     paths = phase_paths(plan.train, context)
     if not paths.done.exists():
         return
+    final = run_paths(plan, context).checkpoint
     epochs = len(read_result(plan.train, context)["history"])
     if script in ("iterative_pruning", "iterative_snip"):
         find: Any = plan.config.find  # what has rounds
         number = find.number_of_rounds - (script == "iterative_snip")
-        yield f"{number}_{epochs}", f"round {number}", paths.final
+        yield f"{number}_{epochs}", f"round {number}", final
         return
-    data = plan.config.data.name
-    spelled = {ours: theirs for theirs, ours in DATASETS.items()}.get(data, data)
-    stem = f"{plan.config.model.name}_{spelled}"
+    stem = f"{plan.config.model.name}_{spelled(plan.config.data.name)}"
     if script != "train":
         stem += f"_{script.removesuffix('_train')}"
     for moment in plan.train.keep_at:
@@ -112,4 +112,4 @@ def _checkpoints(
         if file.exists() and epoch != epochs:
             late = " (late resetting)" if epoch == flags.rewind_epoch else ""
             yield f"{stem}_{epoch}", f"after epoch {epoch}{late}", file
-    yield f"{stem}_{epochs}", f"after epoch {epochs}, the last", paths.final
+    yield f"{stem}_{epochs}", f"after epoch {epochs}, the last", final
