@@ -99,9 +99,9 @@ REPORTED_AS = (
         for name, spelled in (
             *SPELLED.items(),
             *((name, name) for name in ("cifar10", "cifar100", "svhn")),
-            ("random_replication", "random"),
         )
     ),
+    ReportedAs(where={"method": "random_ticket"}, becomes={"variant": "random_replication"}),
     *(
         ReportedAs(
             where={
@@ -144,12 +144,14 @@ PAPER = Paper(
         "experiment": (*HALVES, *DATASETS, *OPTIMIZED, *SNIP, *FORK),
     },
     labels={
-        "imp": "ticket",
+        "variant": "ticket",
+        "dataset": "target",
+        "imp": "IMP",
         "snip": "SNIP",
         "iterative_snip": "iterative SNIP",
         "oneshot_magnitude": "one-shot magnitude",
         "random_ticket": "random",
-        "own": "",
+        "own": "the target's own",
         "cifar10": "CIFAR-10",
         "cifar10_a": "CIFAR-10a",
         "cifar10_b": "CIFAR-10b",
