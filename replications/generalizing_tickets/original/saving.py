@@ -14,7 +14,7 @@ from common.pipeline import Context, RunPlan, phase_paths, run_paths
 from common.pipeline.compute import read_result
 from common.tickets.files import link_file
 from common.training import Moment
-from replications.generalizing_tickets.runs import spelled
+from replications.generalizing_tickets.runs import SPELLED
 
 PARTS = 10
 """The original keeps ten checkpoints of a dense training, every sixteenth epoch of VGG19 say."""
@@ -103,7 +103,8 @@ def _checkpoints(
         number = find.number_of_rounds - (script == "iterative_snip")
         yield f"{number}_{epochs}", f"round {number}", final
         return
-    stem = f"{plan.config.model.name}_{spelled(plan.config.data.name)}"
+    data = plan.config.data.name
+    stem = f"{plan.config.model.name}_{SPELLED.get(data, data)}"
     if script != "train":
         stem += f"_{script.removesuffix('_train')}"
     for moment in plan.train.keep_at:
