@@ -260,7 +260,9 @@ def _iterative_snip(flags: Namespace) -> Translated:
         notes.append("--init_path has no effect: like the original this starts from fresh weights")
     if _source(flags) != data["name"]:
         notes.append("--source_dataset has no effect: nothing of iterative SNIP is transferred")
-    variant = "nested" if nested else "reinit" if flags.reinit else "free"
+    variant = "nested" if nested else "free"
+    if flags.reinit or flags.stack_gates:
+        variant = "reinit" if flags.reinit else "stacked_gates"
     config = _config(
         "iterative_snip", flags, "iterative_snip", variant, data, find=find, train=train
     )

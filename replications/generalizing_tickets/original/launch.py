@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from argparse import Namespace
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from common.errors import UserError
+from common.launch.arguments import ROOT
 from common.launch.cli import choose_device, guarded, make_context, plan_runs
 from common.launch.discovery import load_methods
 from replications.generalizing_tickets.original.configs import translate
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from common.pipeline import Context, Methods
 
 NOT_ASKED = {
-    "runs_dir": Path("runs"),
+    "runs_dir": ROOT / "runs",
     "results_dir": None,
     "jobs": 1,
     "no_graphs": True,
@@ -90,7 +91,10 @@ def _device(flags: Namespace) -> str:
     device = choose_device(flags.device)
     if flags.gpu == 0 or device != "cuda":
         return device
-    return choose_device(f"cuda:{flags.gpu}")
+    try:
+        return choose_device(f"cuda:{flags.gpu}")
+    except UserError as error:
+        raise UserError(f"--gpu {flags.gpu}: {error}") from None
 
 
 def _execute(

@@ -137,6 +137,7 @@ MAPPED = [
     ("iterative_snip", "--reinit", "find.nested", False),
     ("iterative_snip", "--reinit", "find.reinit", True),
     ("iterative_snip", "--no-nested --stack-gates", "find.stack_gates", True),
+    ("iterative_snip", "--stack-gates", "variant", "stacked_gates"),
 ]
 
 
