@@ -12,39 +12,16 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from common.config.schema import LATER, FindOptions, Fraction, Section, refuse
+from common.config.schema import LATER, Section, refuse
 from common.errors import UserError
 from common.finders.base import Finder, FindInputs, PretrainConfig, Stage, State, TrainingNeed
+from common.finders.rounds import RoundsOptions
 from common.models import prunable_parameters, shortcut_weights
 from common.tickets.counts import keep_top
 from common.tickets.ticket import Ticket
 from common.tickets.transfer import RULE, is_classifier
 from common.tickets.transforms import permute_globally
 from common.training import Moment
-
-TOLERANCE = 0.01
-"""How far, relative to it, a density may be from one that whole rounds reach."""
-
-
-def rounds_to(sparsity: float, fraction: float) -> int:
-    """Return how many rounds reach a sparsity; refuse one that lies between two rounds.
-
-    Args:
-        sparsity: to reach.
-        fraction: of the weights still there that a round removes.
-    """
-    if sparsity == 0:
-        return 0
-    kept = 1 - fraction
-    exact = math.log(max(1 - sparsity, 1e-12)) / math.log(kept)
-    rounds = max(1, round(exact))
-    if abs(kept**rounds / max(1 - sparsity, 1e-12) - 1) > TOLERANCE:
-        near = [1 - kept**number for number in (math.floor(exact), math.floor(exact) + 1)]
-        raise refuse(
-            f"sparsity {sparsity} is none that whole rounds reach; the nearest are "
-            + " and ".join(f"{value:.4f}" for value in near if value > 0)
-        )
-    return rounds
 
 
 class RewindConfig(Section):
@@ -90,14 +67,10 @@ class RewindConfig(Section):
         return None
 
 
-class ImpOptions(FindOptions):
+class ImpOptions(RoundsOptions):
     """Iterative magnitude pruning (Frankle and Carbin, arXiv:1803.03635) over the whole network."""
 
     name: Literal["imp"] = "imp"
-    sparsity: Fraction | None = Field(None, description="in place of rounds: what they reach")
-    rounds: int | None = Field(None, ge=0, description="how often weights are removed")
-    fraction_per_round: float = Field(0.2, gt=0.0, lt=1.0, description="of the weights still there")
-    train: PretrainConfig = Field(PretrainConfig(), description="the recipe of every round")
     epochs_per_round: int | None = Field(None, gt=0, description="null: those of the recipe")
     rewind: RewindConfig = RewindConfig()
     count: Literal["exact", "original", "percentile"] = Field(
@@ -121,23 +94,11 @@ class ImpOptions(FindOptions):
 
     @model_validator(mode="after")
     def _agree(self) -> ImpOptions:
-        if (self.rounds is None) == (self.sparsity is None):
-            raise refuse("give either rounds or sparsity")
-        if self.sparsity is not None:
-            rounds_to(self.sparsity, self.fraction_per_round)
         if self.dense is not None and not self.rewind.restart:
             raise refuse("dense has no effect where rewind.restart is false")
         if self.count == "percentile" and self.invert:
             raise refuse("invert has no meaning where count is 'percentile'")
         return self
-
-    @property
-    def number_of_rounds(self) -> int:
-        """How often weights are removed."""
-        if self.rounds is not None:
-            return self.rounds
-        assert self.sparsity is not None
-        return rounds_to(self.sparsity, self.fraction_per_round)
 
     def recipe(self) -> PretrainConfig:
         """Return the recipe of a round."""

@@ -11,10 +11,10 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from common.config.schema import FindOptions, Fraction, refuse
-from common.finders import Finder, FindInputs, PretrainConfig, Stage, TrainingNeed, score
+from common.config.schema import refuse
+from common.finders import Finder, FindInputs, Stage, TrainingNeed, score
 from common.finders.initial import redraw_xavier
-from common.finders.iterative import rounds_to
+from common.finders.rounds import RoundsOptions
 from common.models import initialise, prunable_parameters
 from common.tickets import Ticket, keep_top, keep_top_with_ties
 
@@ -22,7 +22,7 @@ DIGITS = 5
 """The density of a round is rounded to so many digits, as in the fork."""
 
 
-class IterativeSnipOptions(FindOptions):
+class IterativeSnipOptions(RoundsOptions):
     """SNIP in rounds (spec 2.8): each scores the network that the training before left.
 
     The defaults prune what is still there, by scores of the very weights. The fork is ``nested:
@@ -32,10 +32,6 @@ class IterativeSnipOptions(FindOptions):
     """
 
     name: Literal["iterative_snip"] = "iterative_snip"
-    sparsity: Fraction | None = Field(None, description="in place of rounds: what they reach")
-    rounds: int | None = Field(None, gt=0, description="how often is scored; before a training")
-    fraction_per_round: float = Field(0.2, gt=0.0, lt=1.0, description="of the weights still there")
-    train: PretrainConfig = Field(PretrainConfig(), description="the recipe of every round")
     batch_size: int | None = Field(None, gt=0, description="images scored; null: the recipe's")
     score_weights: Literal["model", "xavier_redraw"] = "model"
     ties: Literal["exact", "kept"] = "exact"
@@ -46,12 +42,8 @@ class IterativeSnipOptions(FindOptions):
 
     @model_validator(mode="after")
     def _agree(self) -> IterativeSnipOptions:
-        if (self.rounds is None) == (self.sparsity is None):
-            raise refuse("give either rounds or sparsity")
-        if self.sparsity == 0:
-            raise refuse("sparsity must be above 0: the first round already prunes")
-        if self.sparsity is not None:
-            rounds_to(self.sparsity, self.fraction_per_round)
+        if self.number_of_rounds == 0:
+            raise refuse("the first round already prunes, so sparsity and rounds must be above 0")
         if self.nested and (self.stack_gates or self.reinit):
             raise refuse("stack_gates and reinit have no effect where nested is true")
         if not self.nested and self.rewind != "none":
@@ -59,14 +51,6 @@ class IterativeSnipOptions(FindOptions):
         if self.stack_gates and self.reinit:
             raise refuse("stack_gates and reinit exclude each other: what a gate shuts stays 0")
         return self
-
-    @property
-    def number_of_rounds(self) -> int:
-        """How often the network is scored."""
-        if self.rounds is not None:
-            return self.rounds
-        assert self.sparsity is not None
-        return rounds_to(self.sparsity, self.fraction_per_round)
 
     def kept_fraction(self, round_number: int) -> float:
         """Return the density after a round, counted from 1."""

@@ -9,6 +9,7 @@ one thread: more of them wait for each other in busy loops, which is charged as 
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import statistics
 import time
@@ -18,6 +19,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import torch
+
+from common.training import resolve_precision
 
 Step = Callable[[], None]
 """One training step on a batch that is already in memory."""
@@ -111,4 +114,41 @@ def measure(
         plain_work,
         our_work,
         statistics.median(row[1] / row[3] for row in rows),
+    )
+
+
+def benchmark_parser(
+    module: str, description: str | None, *, models: list[str], batch_size: int, rounds: int
+) -> argparse.ArgumentParser:
+    """Return the command line that the benchmarks of training steps share.
+
+    Args:
+        module: what follows ``python -m``.
+        description: the text above the options.
+        models: timed by default.
+        batch_size: likewise.
+        rounds: likewise.
+    """
+    parser = argparse.ArgumentParser(
+        description=description,
+        prog=f"python -m {module}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--models", nargs="+", default=models)
+    parser.add_argument("--batch-size", type=int, default=batch_size)
+    parser.add_argument("--steps", type=int, default=2, help="steps of a round")
+    parser.add_argument("--rounds", type=int, default=rounds)
+    parser.add_argument("--threads", type=int, default=0, help="0: the library's choice")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    return parser
+
+
+def heading(parsed: argparse.Namespace) -> str:
+    """Return what the numbers of a benchmark were measured on, and how."""
+    device = torch.device(parsed.device)
+    where = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
+    return (
+        f"torch {torch.__version__}, {where}, {parsed.threads or torch.get_num_threads()} CPU "
+        f"threads, precision {resolve_precision('auto', device)}, batch {parsed.batch_size}, "
+        f"median of {parsed.rounds} rounds of {parsed.steps} steps; milliseconds a step\n"
     )

@@ -10,7 +10,6 @@ sides have the same normalised batch in memory from the start: neither loads dat
 
 from __future__ import annotations
 
-import argparse
 import math
 from typing import Any
 
@@ -37,7 +36,7 @@ from common.training import TrainData, WeightLearner, prepare_device, resolve_pr
 from replications.rare_gems.gem_mask import SCORE_INITS, GemMask
 from replications.rare_gems.gem_miner import FreezingRule
 from replications.rare_gems.options import GemMinerOptions
-from tests.benchmarks.duel import Step, measure
+from tests.benchmarks.duel import Step, benchmark_parser, heading, measure
 
 METHODS = ("gem_miner", "edge_popup global", "fine-tuning")
 SPARSITY, PENALTY = 0.9856, 1e-4
@@ -215,26 +214,13 @@ def _searcher(
 
 def main() -> None:
     """Print the table and what bounds it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        prog="python -m tests.benchmarks.gems",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = benchmark_parser(
+        "tests.benchmarks.gems", __doc__, models=["resnet20"], batch_size=128, rounds=9
     )
-    parser.add_argument("--models", nargs="+", default=["resnet20"])
     parser.add_argument("--methods", nargs="+", default=list(METHODS), choices=METHODS)
-    parser.add_argument("--batch-size", type=int, default=128)
-    parser.add_argument("--steps", type=int, default=2, help="steps of a round")
-    parser.add_argument("--rounds", type=int, default=9)
-    parser.add_argument("--threads", type=int, default=0, help="0: the library's choice")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parsed = parser.parse_args()
     device = torch.device(parsed.device)
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    print(
-        f"torch {torch.__version__}, {where}, {parsed.threads or torch.get_num_threads()} CPU "
-        f"threads, precision {resolve_precision('auto', device)}, batch {parsed.batch_size} of "
-        f"32x32, median of {parsed.rounds} rounds of {parsed.steps} steps; milliseconds a step\n"
-    )
+    print(heading(parsed))
     print(
         "| model | step | plain | ours | ratio | plain, processor | ours, processor | ratio |\n"
         "| :-- | :-- | --: | --: | --: | --: | --: | --: |"

@@ -10,7 +10,6 @@ times, so it holds when the machine drifts.
 
 from __future__ import annotations
 
-import argparse
 from typing import Any
 
 import torch
@@ -34,7 +33,7 @@ from common.training import TrainData, prepare_device, resolve_precision
 from replications.aslp.gumbel import GumbelMask
 from replications.aslp.rescale import DynamicRescale, SmartRescale
 from replications.aslp.supermask import SupermaskMask
-from tests.benchmarks.duel import Step, measure
+from tests.benchmarks.duel import Step, benchmark_parser, heading, measure
 
 STRATEGIES = ("aslp", "aslp+WR", "aslp+WR one pass", "supermask", "supermask+WR", "edge_popup")
 SPARSITY = 0.5
@@ -160,26 +159,13 @@ def workbench(strategy: str, name: str, batch_size: int, device: torch.device) -
 
 def main() -> None:
     """Print the table and what bounds it."""
-    parser = argparse.ArgumentParser(
-        description=__doc__,
-        prog="python -m tests.benchmarks.search",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+    parser = benchmark_parser(
+        "tests.benchmarks.search", __doc__, models=["conv2", "conv4"], batch_size=256, rounds=5
     )
-    parser.add_argument("--models", nargs="+", default=["conv2", "conv4"])
     parser.add_argument("--strategies", nargs="+", default=list(STRATEGIES), choices=STRATEGIES)
-    parser.add_argument("--batch-size", type=int, default=256)
-    parser.add_argument("--steps", type=int, default=2, help="steps of a round")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=0, help="0: the library's choice")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parsed = parser.parse_args()
     device = torch.device(parsed.device)
-    where = torch.cuda.get_device_name(device) if device.type == "cuda" else "CPU"
-    print(
-        f"torch {torch.__version__}, {where}, {parsed.threads or torch.get_num_threads()} CPU "
-        f"threads, precision {resolve_precision('auto', device)}, batch {parsed.batch_size}, "
-        f"median of {parsed.rounds} rounds of {parsed.steps} steps; milliseconds a step\n"
-    )
+    print(heading(parsed))
     print("| model | strategy | plain | ours | ratio |\n| :-- | :-- | --: | --: | --: |")
     for name in parsed.models:
         for strategy in parsed.strategies:

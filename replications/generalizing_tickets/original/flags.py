@@ -12,6 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from common.launch.arguments import ROOT, Parser, add_how_to_run, add_places
+from replications.generalizing_tickets.original.readers import (
+    is_random,
+    later_epoch,
+    percent,
+    positive,
+    wandb_mode,
+    whole,
+)
 
 NO_ENTITY, NO_RUN_NAME = "name", "test run"
 """The original's placeholders; here they stand for the account's default and a name per phase."""
@@ -32,50 +40,6 @@ class Script:
     original: str
     flags: tuple[str, ...]
     required: tuple[str, ...]
-
-
-def _percent(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 100:
-        raise argparse.ArgumentTypeError(
-            f"must be a percentage from 0 to below 100, found {text!r}"
-        )
-    return value
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"must be an integer above 0, found {text!r}")
-    return int(text)
-
-
-def _whole(text: str) -> int:
-    if not text.isdigit():
-        raise argparse.ArgumentTypeError(f"must be an integer, 0 or more, found {text!r}")
-    return int(text)
-
-
-def _later_epoch(text: str) -> int:
-    if not text.isdigit() or int(text) < 2:
-        raise argparse.ArgumentTypeError(f"must be an epoch, 2 or more, found {text!r}")
-    return int(text)
-
-
-def _is_random(text: str) -> bool:
-    return text.lower() != "false"
-
-
-def _wandb_mode(text: str) -> str:
-    modes = {"true": "online", "false": "disabled"}
-    mode = modes.get(text.lower(), text.lower())
-    if mode not in ("disabled", "offline", "online"):
-        raise argparse.ArgumentTypeError(
-            f"must be True, False, online, offline or disabled, found {text!r}"
-        )
-    return mode
 
 
 FLAGS: dict[str, dict[str, Any]] = {
@@ -101,7 +65,7 @@ FLAGS: dict[str, dict[str, Any]] = {
         "(default: the source's run, made here); required by the original",
     },
     "batch_size": {
-        "type": _positive,
+        "type": positive,
         "default": 512,
         "metavar": "N",
         "help": "images of a batch, of SNIP's, too (default: 512)",
@@ -112,7 +76,7 @@ FLAGS: dict[str, dict[str, Any]] = {
         "help": "default: sgd, with lr 0.1; adam with lr 0.0003",
     },
     "seed": {
-        "type": _whole,
+        "type": whole,
         "default": 1,
         "metavar": "N",
         "help": "default: 1; it decides everything random here, and no weight in the original",
@@ -125,20 +89,20 @@ FLAGS: dict[str, dict[str, Any]] = {
     },
     "model_path": {"type": Path, "metavar": "FILE", "help": "ticket or checkpoint, also a .pt"},
     "snip": {
-        "type": _percent,
+        "type": percent,
         "default": 50.0,
         "metavar": "PERCENT",
         "help": "weights to remove (default: 50)",
     },
     "prune": {
-        "type": _percent,
+        "type": percent,
         "default": 50.0,
         "metavar": "PERCENT",
         "help": "weights to remove (default: 50)",
     },
     "random": {
         "nargs": "?",
-        "type": _is_random,
+        "type": is_random,
         "const": True,
         "default": False,
         "metavar": "TEXT",
@@ -150,7 +114,7 @@ FLAGS: dict[str, dict[str, Any]] = {
         "help": "draw conv and linear layers anew in every round; implies --no-nested",
     },
     "esp": {
-        "type": _positive,
+        "type": positive,
         "metavar": "EPOCHS",
         "help": "early stopping's patience (default: no early stopping). The original always has "
         "it, with 10, and ends the training soon after the second drop of the rate",
@@ -158,13 +122,13 @@ FLAGS: dict[str, dict[str, Any]] = {
     "load_model": {"metavar": "FILE", "help": "start from this checkpoint or ticket"},
     "milestone": {
         "nargs": "+",
-        "type": _later_epoch,
+        "type": later_epoch,
         "metavar": "EPOCH",
         "help": "epochs, from 1, at whose start the rate falls by 10 (default: the network's own). "
         "The original reads this option and never uses it",
     },
     "gpu": {
-        "type": _whole,
+        "type": whole,
         "default": 0,
         "metavar": "N",
         "help": "which GPU, where there is one (default: 0); --device says more",
@@ -177,20 +141,20 @@ FLAGS: dict[str, dict[str, Any]] = {
         "0.004, in iterative_snip.py 0.0005, in snip_train.py no other (default: replication)",
     },
     "epochs": {
-        "type": _positive,
+        "type": positive,
         "metavar": "N",
         "help": "of a training, drops of the rate in proportion (default: 160 vgg19, 90 resnet50, "
         "500 alexnet, 160 others); fixed in the original",
     },
     "rewind_epoch": {
-        "type": _positive,
+        "type": positive,
         "default": 1,
         "metavar": "N",
         "help": "late resetting: the state after so many epochs is the start of every round "
         "(default: 1; the original's README takes 2)",
     },
     "rounds": {
-        "type": _whole,
+        "type": whole,
         "default": 30,
         "metavar": "N",
         "help": "the last round's number, from 0; a run each (default: 30; fixed in the original)",
@@ -316,7 +280,7 @@ def _spellings(name: str) -> list[str]:
 def _add_evaluation(parser: Parser) -> None:
     group = parser.add_argument_group("how and where")
     group.add_argument("--device", default="auto", help="auto, cpu, cuda or cuda:N (default: auto)")
-    group.add_argument("--threads", type=_positive, metavar="N", help="CPU threads")
+    group.add_argument("--threads", type=positive, metavar="N", help="CPU threads")
     group.add_argument("--data-root", type=Path, default=ROOT / "data", metavar="DIR")
     group.add_argument("--download", action="store_true", help="fetch a data set that is missing")
 
@@ -326,7 +290,7 @@ def _add_wandb(parser: Parser) -> None:
     group.add_argument(
         "--wandb",
         nargs="?",
-        type=_wandb_mode,
+        type=wandb_mode,
         const="online",
         default="disabled",
         metavar="MODE",
