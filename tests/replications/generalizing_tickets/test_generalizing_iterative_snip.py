@@ -107,7 +107,7 @@ def test_scores_of_redrawn_weights_do_not_see_the_trained_ones(toy, same):
     [
         ({"rounds": None}, "give either rounds or sparsity"),
         ({"sparsity": 0.36}, "give either rounds or sparsity"),
-        ({"rounds": None, "sparsity": 0.0}, "sparsity must be above 0"),
+        ({"rounds": None, "sparsity": 0.0}, "must be above 0"),
         ({"rounds": None, "sparsity": 0.5}, r"none that whole rounds reach; the nearest are 0\.48"),
         ({"stack_gates": True}, "stack_gates and reinit have no effect where nested is true"),
         ({"reinit": True}, "stack_gates and reinit have no effect where nested is true"),
