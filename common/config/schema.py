@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import Annotated, Any, Literal, cast
+from typing import Annotated, Any, Literal, Self, cast
 
 from pydantic import (
     BaseModel,
@@ -271,6 +271,13 @@ class TrainConfig(Section):
                 raise refuse("early_stopping and warmup_epochs exclude each other")
         return self
 
+    def first_epochs(self, epochs: int) -> Self:
+        """Return the recipe of the first so many epochs of this training, at the same rates."""
+        if epochs == self.epochs:
+            return self
+        planned = self.schedule_epochs or self.epochs
+        return self.model_copy(update={"epochs": epochs, "schedule_epochs": planned})
+
 
 class FindOptions(Section):
     """Base of the options of a finder; every finder has one such class in the catalog."""
@@ -283,6 +290,11 @@ class TransformOptions(Section):
     """Base of the options of a transform of a ticket."""
 
     name: str
+
+    @property
+    def dense_epochs(self) -> int:
+        """For how many epochs the weights it draws are trained densely first."""
+        return 0
 
 
 def _parse_named(

@@ -116,10 +116,7 @@ class ImpOptions(RoundsOptions):
                 f"find.rewind.epoch: {self.rewind.epoch} is not in a training of {whole.epochs} "
                 "epochs, which are counted from 0"
             )
-        if epochs == whole.epochs:
-            return whole
-        planned = whole.schedule_epochs or whole.epochs
-        return whole.model_copy(update={"epochs": epochs, "schedule_epochs": planned})
+        return whole.first_epochs(epochs)
 
 
 def prune_smallest(

@@ -145,7 +145,7 @@ def _compute_train(
 ) -> dict[str, Any]:
     setting, recipe = phase.setting, work.recipe
     dataset = prepare_dataset(setting.data, context, setting.seed)
-    model = initial_model(setting, dataset, context)
+    model = fresh_model(setting, dataset, context, generator(setting.seed, work.draw))
     masks: dict[str, Tensor] = {}
     if phase.inputs:
         ticket = Ticket.load(phase_paths(phase.inputs[-1], context).ticket)
@@ -311,10 +311,14 @@ def _compute_transform(
     dataset = context.dataset(setting.data.name, stream=setting.data.stream)
     ticket = _input_ticket(phase, context)
     assert ticket is not None
+    trained = _trained(phase, context)
     started = time.monotonic()
 
     def build(draw: torch.Generator) -> torch.nn.Module:
-        return fresh_model(setting, dataset, context, draw)
+        model = fresh_model(setting, dataset, context, draw)
+        if trained is not None:
+            model.load_state_dict(trained.final)
+        return model
 
     changed = transform_ticket(
         ticket,

@@ -55,9 +55,16 @@ class Setting:
 
 @dataclass(frozen=True)
 class TrainWork:
-    """Train the ticket of the input phase, or the dense network where there is no input."""
+    """Train the ticket of the input phase, or the dense network where there is no input.
+
+    Attributes:
+        recipe: how.
+        draw: purpose of the generator of the dense network's first weights; another than the
+            run's where a transform draws weights that are trained first.
+    """
 
     recipe: TrainConfig
+    draw: str = "initialise"
 
 
 @dataclass(frozen=True)
@@ -148,8 +155,9 @@ class Phase:
     def description(self) -> dict[str, Any]:
         """Return what the identity is the hash of."""
         match self.work:
-            case TrainWork(recipe):
+            case TrainWork(recipe, draw):
                 work: dict[str, Any] = {"recipe": recipe.model_dump(mode="json")}
+                work |= {} if draw == "initialise" else {"draw": draw}
             case FindWork(stage=stage) as find:
                 work = {"find": find.identity(), "stage": stage}
             case TransformWork(_, options, position):
@@ -205,14 +213,30 @@ def plan_run(
     for position, options in enumerate(config.transform):
         if ticket is None:
             raise UserError(f"transform: {options.name!r} needs a ticket, but find makes none")
+        inputs: tuple[Phase, ...] = (ticket,)
+        if options.dense_epochs:
+            fresh = _fresh_training(config, options, position)
+            phases.append(Phase(setting, fresh, role="pretrain", origin=config))
+            inputs = (ticket, phases[-1])
         work = TransformWork(methods.transforms[options.name], options, position)
-        ticket = Phase(setting, work, (ticket,), role=options.name, origin=config)
+        ticket = Phase(setting, work, inputs, role=options.name, origin=config)
         phases.append(ticket)
     recipe = EVALUATE_ONLY if config.train is None else config.train
-    inputs = () if ticket is None else (ticket,)
-    train = Phase(setting, TrainWork(recipe), inputs, role="train", origin=config)
+    start = () if ticket is None else (ticket,)
+    train = Phase(setting, TrainWork(recipe), start, role="train", origin=config)
     phases.append(train)
     return RunPlan(config, seed, tuple(phases), ticket, train)
+
+
+def _fresh_training(config: RunConfig, options: TransformOptions, position: int) -> TrainWork:
+    """Return the dense training of the weights that a transform draws: the run's first epochs."""
+    epochs = options.dense_epochs
+    if config.train is None or epochs > config.train.epochs:
+        length = 0 if config.train is None else config.train.epochs
+        raise UserError(
+            f"transform.{position}.rewind_epoch: {epochs} is more than the {length} epochs of train"
+        )
+    return TrainWork(config.train.first_epochs(epochs), f"transform {options.name} {position}")
 
 
 def _plan_find(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
-from common.config.schema import TransformOptions
+from common.config.schema import LATER, TransformOptions
 from common.errors import unknown_name
 from common.models import initialise
 from common.tickets.ticket import Ticket
@@ -37,13 +38,25 @@ class Reinitialise(TransformOptions):
     init: str | None = None
 
 
-class RandomGlobal(TransformOptions):
+class _RandomTicket(TransformOptions):
+    """What random tickets share: fresh weights, an untrained network unless told otherwise."""
+
+    rewind_epoch: Annotated[int, LATER] = Field(
+        0, ge=0, description="epochs for which the fresh network is trained densely first"
+    )
+
+    @property
+    def dense_epochs(self) -> int:
+        return self.rewind_epoch
+
+
+class RandomGlobal(_RandomTicket):
     """Permute the mask at random over the whole network and draw fresh start weights."""
 
     name: Literal["random_global"] = "random_global"
 
 
-class RandomLayerwise(TransformOptions):
+class RandomLayerwise(_RandomTicket):
     """Permute the mask at random inside every layer and draw fresh start weights."""
 
     name: Literal["random_layerwise"] = "random_layerwise"
