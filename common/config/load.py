@@ -281,7 +281,7 @@ def load_configs(path: Path, catalog: Catalog, overrides: Iterable[str] = ()) ->
         for key, value in zip(axes, values, strict=True):
             _assign(one, key.split("."), value, f"{key}={value}", f"{path}: sweep.{key}")
         swept = [
-            re.sub(r"[^A-Za-z0-9_.+-]+", "-", str(value)).strip("-")
+            re.sub(r"[^A-Za-z0-9_.+-]+", "-", str(value)).strip("-") or "none"
             for key, value in zip(axes, values, strict=True)
             if key not in settled
         ]
