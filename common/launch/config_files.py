@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from common.launch.discovery import REPLICATIONS, load_methods
 from common.launch.schema import config_schema
 from common.pipeline import Methods
 
@@ -34,6 +36,17 @@ def config_files(
                 raise ValueError(f"two configs are called {path.name}")
             texts[path] = json.dumps(config, indent=2) + "\n"
     return texts
+
+
+def paper_config_files(paper: str) -> dict[Path, str]:
+    """Return the texts of a replication's configs by path, from its ``experiments.PRESETS``."""
+    presets = importlib.import_module(f"replications.{paper}.experiments").PRESETS
+    return config_files(REPLICATIONS / paper / "configs", presets, load_methods(paper))
+
+
+def write_paper_configs(paper: str) -> None:
+    """Write all config files of a replication."""
+    write_config_files(REPLICATIONS / paper / "configs", paper_config_files(paper))
 
 
 def write_config_files(folder: Path, texts: Mapping[Path, str]) -> None:

@@ -12,12 +12,10 @@ each can be started by its path. Four presets:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 Config = dict[str, Any]
 
-HERE = Path(__file__).resolve().parent
 NETS = ("conv2", "conv4", "conv6")
 VARIANTS = ("none", "WR", "SC", "WR+SC")
 SEEDS = [0, 1, 2]
@@ -335,15 +333,7 @@ PRESETS = {
 }
 
 
-def files() -> dict[Path, str]:
-    """Return the text of every config file, and of the schema that editors read, by path."""
-    from common.launch.config_files import config_files  # noqa: PLC0415 - imports torch
-    from replications.aslp.methods import METHODS  # noqa: PLC0415
-
-    return config_files(HERE / "configs", PRESETS, METHODS)
-
-
 if __name__ == "__main__":
-    from common.launch.config_files import write_config_files
+    from common.launch.config_files import write_paper_configs
 
-    write_config_files(HERE / "configs", files())
+    write_paper_configs("aslp")

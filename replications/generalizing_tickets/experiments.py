@@ -15,7 +15,6 @@ the trainings of their chain. Presets:
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 
 from replications.generalizing_tickets.recipes import (
     ALEXNET,
@@ -34,7 +33,6 @@ from replications.generalizing_tickets.recipes import (
 from replications.generalizing_tickets.reduced import cpu_cifar10, cpu_mnist, quick
 from replications.generalizing_tickets.runs import RANDOM, SPELLED, curve
 
-HERE = Path(__file__).resolve().parent
 ALL_LEVELS = tuple(range(LEVELS + 1))
 
 TARGETS_OF: dict[str, tuple[str, ...]] = {
@@ -298,15 +296,7 @@ PRESETS: dict[str, Callable[[], Iterator[Config]]] = {
 }
 
 
-def files() -> dict[Path, str]:
-    """Return the text of every config file, and of the schema that editors read, by path."""
-    from common.launch.config_files import config_files  # noqa: PLC0415 - imports torch
-    from replications.generalizing_tickets.methods import METHODS  # noqa: PLC0415
-
-    return config_files(HERE / "configs", PRESETS, METHODS)
-
-
 if __name__ == "__main__":
-    from common.launch.config_files import write_config_files
+    from common.launch.config_files import write_paper_configs
 
-    write_config_files(HERE / "configs", files())
+    write_paper_configs("generalizing_tickets")

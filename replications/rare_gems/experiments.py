@@ -16,7 +16,6 @@ of its VGG-16, and the epochs of Table 1 from what all of them spent.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from replications.rare_gems.printed import imagenet, printed
 from replications.rare_gems.recipes import (
@@ -42,8 +41,6 @@ from replications.rare_gems.runs import (
     score,
     smart_ratio,
 )
-
-HERE = Path(__file__).resolve().parent
 
 GEM_13 = Gem(13.34, 5, "sgd", 0.1, 1e-5, rounded=True)
 """ResNet-20's second density in Figure 10, where Figure 3 has 20 % of the same search (spec 8)."""
@@ -229,15 +226,7 @@ PRESETS: dict[str, Callable[[], Iterator[Config]]] = {
 }
 
 
-def files() -> dict[Path, str]:
-    """Return the text of every config file, and of the schema that editors read, by path."""
-    from common.launch.config_files import config_files  # noqa: PLC0415 - imports torch
-    from replications.rare_gems.methods import METHODS  # noqa: PLC0415
-
-    return config_files(HERE / "configs", PRESETS, METHODS)
-
-
 if __name__ == "__main__":
-    from common.launch.config_files import write_config_files
+    from common.launch.config_files import write_paper_configs
 
-    write_config_files(HERE / "configs", files())
+    write_paper_configs("rare_gems")

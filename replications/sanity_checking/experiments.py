@@ -12,12 +12,10 @@ so that each can be started by its path. Three presets:
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 Config = dict[str, Any]
 
-HERE = Path(__file__).resolve().parent
 VGG, RESNET = "vgg19", "resnet32_w32"
 SHORT = {VGG: "vgg19", RESNET: "resnet32", "resnet8": "resnet8"}
 CIFARS = ("cifar10", "cifar100")
@@ -465,15 +463,7 @@ def cpu_short() -> Iterator[Config]:
 PRESETS = {"quick": quick, "paper": paper, "paper_su": paper_su, "cpu_short": cpu_short}
 
 
-def files() -> dict[Path, str]:
-    """Return the text of every config file, and of the schema that editors read, by path."""
-    from common.launch.config_files import config_files  # noqa: PLC0415 - imports torch
-    from replications.sanity_checking.methods import METHODS  # noqa: PLC0415
-
-    return config_files(HERE / "configs", PRESETS, METHODS)
-
-
 if __name__ == "__main__":
-    from common.launch.config_files import write_config_files
+    from common.launch.config_files import write_paper_configs
 
-    write_config_files(HERE / "configs", files())
+    write_paper_configs("sanity_checking")

@@ -1,19 +1,16 @@
 """Every reported number has a config behind it, and the configs have the paper's recipes."""
 
 import csv
-import json
 from collections import Counter
 
-import jsonschema
 import pytest
 
 from common.config import config_hash, load_config
-from common.launch.schema import config_schema
+from common.launch.discovery import REPLICATIONS
 from common.training.schedule import learning_rate, milestones
-from replications.rare_gems.experiments import HERE, files
 from replications.rare_gems.methods import METHODS
 
-CONFIGS = HERE / "configs"
+CONFIGS = REPLICATIONS / "rare_gems" / "configs"
 TRADEOFFS = {
     "cifar10_resnet20": ("cifar10", "resnet20", 150, 128),
     "cifar10_mobilenetv2": ("cifar10", "mobilenet_v2", 300, 128),
@@ -34,23 +31,6 @@ def of(runs, **wanted):
 
 
 # Files
-
-
-def test_the_files_on_disk_are_those_the_experiments_make():
-    made = files()
-    assert {*CONFIGS.rglob("*.json")} == set(made)
-    for path, text in made.items():
-        assert path.read_text(encoding="utf-8") == text, path.name
-
-
-def test_every_file_is_valid_for_an_editor_and_called_as_its_run():
-    validator = jsonschema.Draft202012Validator(config_schema(METHODS.catalog()))
-    for path in CONFIGS.rglob("*.json"):
-        if path.name != "schema.json":
-            text = json.loads(path.read_text(encoding="utf-8"))
-            assert text.pop("$schema") == "../schema.json"
-            validator.validate(text)
-            assert (text["paper"], text["name"].replace("-", "_")) == ("rare_gems", path.stem)
 
 
 def test_a_file_is_a_run_for_the_program():
@@ -113,7 +93,7 @@ NOT_RUN |= {"resnet20_layer_density", "imagenet_gem_miner"}
 
 
 def reported_cells():
-    with (HERE / "reported.csv").open(encoding="utf-8", newline="") as stream:
+    with (CONFIGS.parent / "reported.csv").open(encoding="utf-8", newline="") as stream:
         for row in csv.DictReader(stream):
             experiment = row["experiment"]
             for part in ("_sanity", "_prefinetune"):

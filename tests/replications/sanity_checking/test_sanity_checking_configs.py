@@ -9,37 +9,16 @@ import pytest
 from common.config import config_hash, load_config, read_json
 from common.data import DATASETS
 from common.errors import UserError
-from common.launch.schema import config_schema
-from replications.sanity_checking.experiments import HERE, files, percent
+from common.launch.discovery import REPLICATIONS
+from replications.sanity_checking.experiments import percent
 from replications.sanity_checking.methods import METHODS
 
-CONFIGS = HERE / "configs"
-ON_DISK = sorted(path for path in CONFIGS.rglob("*.json") if path.name != "schema.json")
-
-
-def test_the_files_on_disk_are_those_the_experiments_make():
-    made = files()
-    assert {*CONFIGS.rglob("*.json")} == set(made)
-    for path, text in made.items():
-        assert path.read_text(encoding="utf-8") == text, path.name
+CONFIGS = REPLICATIONS / "sanity_checking" / "configs"
 
 
 @pytest.fixture(scope="module")
 def validator():
     return jsonschema.Draft202012Validator(read_json(CONFIGS / "schema.json"))
-
-
-def test_every_file_is_a_valid_run_for_the_program_and_for_an_editor(validator):
-    schema = config_schema(METHODS.catalog())
-    schema.pop("$schema")
-    assert validator.schema == schema
-    for path in ON_DISK:
-        text = json.loads(path.read_text(encoding="utf-8"))
-        assert text["$schema"] == "../schema.json"
-        validator.validate(text)
-        config = load_config(path, METHODS.catalog())
-        assert config.name.replace("-", "_") == path.stem
-        assert config.paper == "sanity_checking"
 
 
 def test_a_misspelt_key_in_a_file_is_marked_by_editor_and_program(validator, tmp_path):
