@@ -8,13 +8,15 @@ import jsonschema
 import pytest
 
 from common.config import config_hash, load_configs
+from common.launch.config_files import config_files
 from common.launch.schema import config_schema
 from common.training.schedule import learning_rate
-from replications.generalizing_tickets.experiments import HERE, PRESETS, files
+from replications.generalizing_tickets.experiments import PRESETS
 from replications.generalizing_tickets.methods import METHODS
 from replications.generalizing_tickets.paper import PAPER
 from replications.generalizing_tickets.recipes import level
 
+CONFIGS = PAPER.reported.parent / "configs"
 RANDOM = "random_replication"
 HALVES = {"cifar10_a", "cifar10_b"}
 
@@ -24,14 +26,14 @@ def loaded():
     """Return the runs of every file, by preset and name of the file."""
     catalog = METHODS.catalog()
     found = {preset: {} for preset in PRESETS}
-    for path in sorted(HERE.glob("configs/*/*.json")):
+    for path in sorted(CONFIGS.glob("*/*.json")):
         found[path.parent.name][path.stem] = load_configs(path, catalog)
     return found
 
 
 @pytest.fixture(scope="module")
 def made():
-    return files()
+    return config_files(CONFIGS, PRESETS, METHODS)
 
 
 def curves(preset):
@@ -60,7 +62,7 @@ def reported():
 
 
 def test_the_files_on_disk_are_those_the_experiments_make(made):
-    assert set(HERE.glob("configs/**/*.json")) == set(made)
+    assert set(CONFIGS.glob("**/*.json")) == set(made)
     for path, text in made.items():
         assert path.read_text(encoding="utf-8") == text, path.name
 
