@@ -24,7 +24,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from common.config.catalog import Catalog
-from common.errors import nearest, unknown_name
+from common.errors import UserError, nearest, unknown_name
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -372,6 +372,11 @@ class TransferConfig(Section):
         return self
 
 
+def _check_data(catalog: Catalog, data: DataConfig) -> None:
+    options = {"normalization": data.normalization, "test_split": data.test_split}
+    catalog.check_data(data.name, options)
+
+
 class RunConfig(Section):
     """One run: find a ticket, transform it, train it.
 
@@ -401,17 +406,13 @@ class RunConfig(Section):
     def _agree(self, info: ValidationInfo) -> RunConfig:
         catalog = _catalog(info)
         catalog.check_model(self.model.name, self.model.options)
-        catalog.check_data(
-            self.data.name,
-            {"normalization": self.data.normalization, "test_split": self.data.test_split},
-        )
+        _check_data(catalog, self.data)
         if self.transfer is not None:
-            source = self.transfer.source
-            if source is not None:
-                catalog.check_data(
-                    source.name,
-                    {"normalization": source.normalization, "test_split": source.test_split},
-                )
+            if self.transfer.source is not None:
+                try:
+                    _check_data(catalog, self.transfer.source)
+                except UserError as error:
+                    raise UserError(str(error).replace("data.", "transfer.source.", 1)) from None
             if self.find.name == "dense":
                 raise refuse("transfer needs a ticket, but find.name is 'dense'")
         if len(set(self.seeds)) != len(self.seeds) or not self.seeds:

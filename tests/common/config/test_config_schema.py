@@ -18,6 +18,7 @@ REFUSED = {
     "transform.1.scop=all": ["transform.1: unknown key 'scop'", "did you mean 'scope'?"],
     # a name that nobody knows
     "data.name=cifar11": ["data.name: unknown name 'cifar11'", "did you mean 'cifar10'?"],
+    "transfer.source=cifar11": ["transfer.source.name: unknown name 'cifar11'"],
     "data.normalization=pixle": ["data.normalization: unknown name", "did you mean 'pixel'?"],
     "model.name=resnet33": ["model.name: unknown name 'resnet33'", "known: alexnet,"],
     "model.widht=8": ["model.widht: resnet8 has no such option", "did you mean 'width'?"],
