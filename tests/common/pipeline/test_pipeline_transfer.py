@@ -5,105 +5,26 @@ halves a and b, their first five classes, and coloured ones.
 """
 
 import itertools
-from dataclasses import replace
 
 import pytest
 import torch
 
-from common.data import DATASETS, Split
 from common.errors import UserError
 from common.models import prunable_parameters
-from common.pipeline import Methods, compute_phase, finish_run, phase_paths, plan_run
-from common.pipeline.context import initial_model, prepare_dataset
+from common.pipeline import finish_run, phase_paths
+from common.pipeline.context import initial_model
 from common.tickets import Ticket
-from common.tickets.states import load_state
+from tests.common.pipeline.transfers import DATA, FIND, FIVE, fresh, names, run, trained
 
-pytestmark = pytest.mark.usefixtures("one_thread", "datasets")
+pytestmark = pytest.mark.usefixtures("one_thread", "transfer_datasets")
 
-FEW = {"count": 200}
-TRAIN = {"epochs": 1, "batch_size": 100, "lr": 0.05}
-FIND = {
-    "name": "imp",
-    "rounds": 2,
-    "count": "percentile",
-    "scope": "all_weights",
-    "train": {**TRAIN, "subset": FEW},
-    "rewind": {"to": "epoch", "epoch": 0, "scope": "all", "restart": True},
-}
-DATA = {"name": "digits_b", "augment": None, "subset": FEW}
-FIELDS = {"data": DATA, "model": {"name": "small_cnn", "width": 2}, "find": FIND, "train": TRAIN}
+COLOURED = DATA | {"name": "coloured_digits"}
 HEAD = ["classifier.weight", "classifier.bias"]
-FIVE = DATA | {"name": "five_digits"}
-CLASSES = DATASETS["digits"].embedded()
-
-
-def five_digits():
-    return tuple(split.select((split.labels < 5).nonzero().flatten()) for split in CLASSES)
-
-
-def coloured_digits():
-    return tuple(Split(split.images.repeat(1, 3, 1, 1), split.labels) for split in CLASSES)
-
-
-@pytest.fixture
-def datasets(monkeypatch):
-    """Register the first five digits, and all of them with three channels."""
-    few = replace(DATASETS["digits"], num_classes=5, embedded=five_digits, class_names=None)
-    colour = replace(DATASETS["digits"], shape=(3, 16, 16), embedded=coloured_digits)
-    monkeypatch.setitem(DATASETS, "five_digits", few)
-    monkeypatch.setitem(DATASETS, "coloured_digits", colour)
-
-
-@pytest.fixture
-def plan(run_config, context):
-    """Return a function that plans a run with a transfer."""
-
-    def build(*overrides, transfer, **fields):
-        config = run_config(*overrides, **FIELDS | fields | {"transfer": transfer})
-        content = [
-            None if data is None else context.dataset(data.name).fingerprint["sha256"]
-            for data in (config.data, config.transfer and config.transfer.source)
-        ]
-        return plan_run(config, 0, Methods(), *content)
-
-    return build
-
-
-@pytest.fixture
-def computed(plan, context):
-    """Return a function that computes a run and its phases of a role."""
-
-    def compute(*overrides, **fields):
-        return run(plan(*overrides, **fields), context)
-
-    return compute
-
-
-def run(made, context):
-    for phase in made.phases:
-        compute_phase(phase, context)
-    return made
 
 
 def tickets(made, context, *roles):
     """Return the tickets of the phases of some roles, in order."""
     return [Ticket.load(phase_paths(p, context).ticket) for p in made.phases if p.role in roles]
-
-
-def trained(made, context):
-    """Return the final states of the trainings, in order."""
-    return [load_state(phase_paths(p, context).final) for p in made.phases if p.kind == "train"]
-
-
-def names(made):
-    return [f"{phase.role} {phase.setting.data.name}" for phase in made.phases]
-
-
-def fresh(made, context):
-    """Return the initial state of the target's network."""
-    setting = made.train.setting
-    dataset = prepare_dataset(setting.data, context, setting.seed)
-    return initial_model(setting, dataset, context).state_dict()
 
 
 def same(one, other, only=None):
@@ -122,8 +43,8 @@ def body(state):
 TARGET = {"source": "digits_a", "mask": "target"}
 
 
-def test_only_the_late_weights_come_from_the_source(computed, context):
-    made = computed(transfer=TARGET)
+def test_only_the_late_weights_come_from_the_source(compute_transfer, context):
+    made = compute_transfer(transfer=TARGET)
     assert names(made) == [
         *("pretrain digits_a", "find digits_a", "transfer digits_b"),
         *("pretrain digits_b", "find digits_b") * 2,
@@ -144,18 +65,18 @@ def test_only_the_late_weights_come_from_the_source(computed, context):
     assert record["ticket"]["sparsity"] == pytest.approx(0.36, abs=0.01)
 
 
-def test_levels_share_what_is_done_on_the_source_and_on_the_target(plan):
+def test_levels_share_what_is_done_on_the_source_and_on_the_target(plan_transfer):
     chains = [
-        [phase.identity for phase in plan(f"find.rounds={rounds}", transfer=TARGET).phases]
+        [phase.identity for phase in plan_transfer(f"find.rounds={rounds}", transfer=TARGET).phases]
         for rounds in range(3)
     ]
     for short, long in itertools.pairwise(chains):
         assert short == long[: len(short)]
 
 
-def test_a_classifier_of_other_classes_is_carried_over(computed, context):
+def test_a_classifier_of_other_classes_is_carried_over(compute_transfer, context):
     """It is fresh at first, then what the level before trained, and pruned with the rest."""
-    made = computed(transfer=TARGET | {"source": FIVE})
+    made = compute_transfer(transfer=TARGET | {"source": FIVE})
     start, *levels_trained = trained(made, context)
     moved, *levels = tickets(made, context, "find", "transfer")[1:]
     assert start["classifier.weight"].shape[0] == 5
@@ -189,8 +110,8 @@ def test_a_classifier_of_other_classes_is_carried_over(computed, context):
     ],
     ids=["other classes", "always", "always, equal classes"],
 )
-def test_or_it_is_the_same_fresh_one_at_every_level_and_dense(computed, context, rules, scope):
-    made = computed(f"find.rewind.scope={scope}", transfer=TARGET | rules)
+def test_or_it_is_one_fresh_one_at_every_level_and_dense(compute_transfer, context, rules, scope):
+    made = compute_transfer(f"find.rewind.scope={scope}", transfer=TARGET | rules)
     start = trained(made, context)[0]
     moved, *levels = tickets(made, context, "find", "transfer")[1:]
     new = fresh(made, context)
@@ -210,8 +131,8 @@ def test_or_it_is_the_same_fresh_one_at_every_level_and_dense(computed, context,
 SOURCE = {"source": "digits_a", "mask": "source"}
 
 
-def test_a_whole_ticket_travels_and_is_trained_once(computed, context):
-    made = computed(transfer=SOURCE)
+def test_a_whole_ticket_travels_and_is_trained_once(compute_transfer, context):
+    made = compute_transfer(transfer=SOURCE)
     assert names(made) == [
         *("pretrain digits_a", "find digits_a") * 3,
         *("transfer digits_b", "train digits_b"),
@@ -226,8 +147,8 @@ def test_a_whole_ticket_travels_and_is_trained_once(computed, context):
     assert record["metrics"]["search_epochs"] == 3
 
 
-def test_of_a_ticket_for_other_classes_the_classifier_is_dense_and_fresh(computed, context):
-    made = computed(transfer=SOURCE | {"source": FIVE})
+def test_of_a_ticket_for_other_classes_the_classifier_is_dense_and_fresh(compute_transfer, context):
+    made = compute_transfer(transfer=SOURCE | {"source": FIVE})
     start = trained(made, context)[0]
     (moved,) = tickets(made, context, "transfer")
     found = tickets(made, context, "find")[-1]
@@ -238,11 +159,11 @@ def test_of_a_ticket_for_other_classes_the_classifier_is_dense_and_fresh(compute
     assert same(moved.masks, found.masks, list(moved.masks))
 
 
-def test_a_fresh_classifier_is_the_same_for_every_level(computed, context):
+def test_a_fresh_classifier_is_the_same_for_every_level(compute_transfer, context):
     rules = SOURCE | {"classifier": "fresh_each_level"}
     heads = []
     for rounds in range(3):
-        made = computed(f"find.rounds={rounds}", transfer=rules)
+        made = compute_transfer(f"find.rounds={rounds}", transfer=rules)
         (moved,) = tickets(made, context, "transfer")
         assert same(moved.weights, fresh(made, context), HEAD)
         assert "classifier.weight" not in moved.masks
@@ -250,31 +171,33 @@ def test_a_fresh_classifier_is_the_same_for_every_level(computed, context):
     assert torch.equal(heads[0], heads[2])
 
 
-def test_a_random_ticket_is_made_of_the_one_that_arrived(computed, context):
-    made = computed(transfer=SOURCE | {"source": FIVE}, transform=["random_global"])
+def test_a_random_ticket_is_made_of_the_one_that_arrived(compute_transfer, context):
+    made = compute_transfer(transfer=SOURCE | {"source": FIVE}, transform=["random_global"])
     (moved,) = tickets(made, context, "transfer")
     random = Ticket.load(phase_paths(made.ticket, context).ticket)
     assert sum(random.layer_kept().values()) == sum(moved.layer_kept().values())
     assert random.weights["classifier.weight"].shape[0] == 10
 
 
-def test_a_score_at_initialisation_may_be_taken_on_the_source(computed, context):
-    made = computed(transfer=SOURCE, find={"name": "snip", "sparsity": 0.5})
+def test_a_score_at_initialisation_may_be_taken_on_the_source(compute_transfer, context):
+    made = compute_transfer(transfer=SOURCE, find={"name": "snip", "sparsity": 0.5})
     assert names(made) == ["find digits_a", "transfer digits_b", "train digits_b"]
 
 
-def test_no_round_of_a_chain_from_the_initial_weights_takes_nothing_from_the_source(plan):
+def test_no_round_of_a_chain_from_the_initial_weights_takes_nothing_from_the_source(plan_transfer):
     rewound = FIND | {"rounds": 0, "rewind": {"to": "init"}}
-    made = plan(transfer=SOURCE, find=rewound)
+    made = plan_transfer(transfer=SOURCE, find=rewound)
     assert names(made) == ["train digits_b"] and made.ticket is None
 
 
 # --- channels
 
 
-def test_a_grey_source_travels_to_a_colour_target_as_three_equal_channels(computed, context):
+def test_a_grey_source_travels_to_a_colour_target(compute_transfer, context):
     grey = DATA | {"name": "digits_a", "channels": 3}
-    made = computed(transfer=TARGET | {"source": grey}, data=DATA | {"name": "coloured_digits"})
+    made = compute_transfer(
+        transfer=TARGET | {"source": grey}, data=DATA | {"name": "coloured_digits"}
+    )
     start = trained(made, context)[0]
     (moved,) = tickets(made, context, "transfer")
     assert same(moved.weights, start)
@@ -282,9 +205,11 @@ def test_a_grey_source_travels_to_a_colour_target_as_three_equal_channels(comput
 
 
 @pytest.mark.parametrize("mask", ["source", "target"])
-def test_one_channel_does_not_fit_on_three(plan, context, mask):
+def test_one_channel_does_not_fit_on_three(plan_transfer, context, mask):
     source = DATA | {"name": "digits_a"}
-    made = plan(transfer={"source": source, "mask": mask}, data=DATA | {"name": "coloured_digits"})
+    made = plan_transfer(
+        transfer={"source": source, "mask": mask}, data=DATA | {"name": "coloured_digits"}
+    )
     with pytest.raises(UserError, match=r"features\.conv1\.weight has shape \[2, 1, 3, 3\]") as e:
         run(made, context)
     assert "\n" not in str(e.value)

@@ -1,92 +1,16 @@
 """Start weights of a transfer from a file, and transfers that are refused."""
 
 import re
-from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import save_file
 
-from common.data import DATASETS
 from common.errors import UserError
-from common.pipeline import Methods, compute_phase, phase_paths, plan_run
-from common.pipeline.context import initial_model, prepare_dataset
-from common.tickets.states import load_state
+from common.pipeline import phase_paths
+from tests.common.pipeline.transfers import FIND, FIVE, fresh, names, run, trained
 
-pytestmark = pytest.mark.usefixtures("one_thread", "datasets")
-
-FEW = {"count": 200}
-TRAIN = {"epochs": 1, "batch_size": 100, "lr": 0.05}
-FIND = {
-    "name": "imp",
-    "rounds": 2,
-    "count": "percentile",
-    "scope": "all_weights",
-    "train": {**TRAIN, "subset": FEW},
-    "rewind": {"to": "epoch", "epoch": 0, "scope": "all", "restart": True},
-}
-DATA = {"name": "digits_b", "augment": None, "subset": FEW}
-FIELDS = {"data": DATA, "model": {"name": "small_cnn", "width": 2}, "find": FIND, "train": TRAIN}
-FIVE = DATA | {"name": "five_digits"}
-CLASSES = DATASETS["digits"].embedded()
-
-
-def five_digits():
-    return tuple(split.select((split.labels < 5).nonzero().flatten()) for split in CLASSES)
-
-
-@pytest.fixture
-def datasets(monkeypatch):
-    """Register the first five digits as a data set."""
-    few = replace(DATASETS["digits"], num_classes=5, embedded=five_digits, class_names=None)
-    monkeypatch.setitem(DATASETS, "five_digits", few)
-
-
-@pytest.fixture
-def plan(run_config, context):
-    """Return a function that plans a run with a transfer."""
-
-    def build(*overrides, transfer, **fields):
-        config = run_config(*overrides, **FIELDS | fields | {"transfer": transfer})
-        content = [
-            None if data is None else context.dataset(data.name).fingerprint["sha256"]
-            for data in (config.data, config.transfer and config.transfer.source)
-        ]
-        return plan_run(config, 0, Methods(), *content)
-
-    return build
-
-
-@pytest.fixture
-def computed(plan, context):
-    """Return a function that computes a run and its phases of a role."""
-
-    def compute(*overrides, **fields):
-        return run(plan(*overrides, **fields), context)
-
-    return compute
-
-
-def run(made, context):
-    for phase in made.phases:
-        compute_phase(phase, context)
-    return made
-
-
-def trained(made, context):
-    """Return the final states of the trainings, in order."""
-    return [load_state(phase_paths(p, context).final) for p in made.phases if p.kind == "train"]
-
-
-def names(made):
-    return [f"{phase.role} {phase.setting.data.name}" for phase in made.phases]
-
-
-def fresh(made, context):
-    """Return the initial state of the target's network."""
-    setting = made.train.setting
-    dataset = prepare_dataset(setting.data, context, setting.seed)
-    return initial_model(setting, dataset, context).state_dict()
+pytestmark = pytest.mark.usefixtures("one_thread", "transfer_datasets")
 
 
 def same(one, other):
@@ -98,10 +22,10 @@ TARGET = {"source": "digits_a", "mask": "target"}
 
 @pytest.mark.parametrize("classes", ["equal", "unequal"])
 def test_a_file_with_the_start_weights_is_as_good_as_the_source(
-    computed, context, tmp_path, classes
+    compute_transfer, context, tmp_path, classes
 ):
     """A checkpoint, the ticket without masks, and a ticket of a later level: all hold them."""
-    whole = computed(transfer=TARGET | ({} if classes == "equal" else {"source": FIVE}))
+    whole = compute_transfer(transfer=TARGET | ({} if classes == "equal" else {"source": FIVE}))
     start = trained(whole, context)[0]
     save_file(start, tmp_path / "plain.safetensors")
     torch.save({"state_dict": start}, tmp_path / "epoch_1.pt")
@@ -112,13 +36,13 @@ def test_a_file_with_the_start_weights_is_as_good_as_the_source(
         files.append(phase_paths(finds[-1], context).ticket)
     wanted = trained(whole, context)[1:]
     for file in files:
-        made = computed(transfer={"init": str(file), "mask": "target"})
+        made = compute_transfer(transfer={"init": str(file), "mask": "target"})
         assert names(made)[0] == "transfer digits_b"
         assert all(same(a, b) for a, b in zip(trained(made, context), wanted, strict=True)), file
 
 
-def test_a_file_of_another_network_is_refused(plan, context, tmp_path):
-    made = plan(transfer=TARGET)
+def test_a_file_of_another_network_is_refused(plan_transfer, context, tmp_path):
+    made = plan_transfer(transfer=TARGET)
     state = dict(fresh(made, context))
     extra = {**state, "features.conv9.weight": torch.zeros(1)}
     short = {name: value for name, value in state.items() if "bn1" not in name}
@@ -132,16 +56,16 @@ def test_a_file_of_another_network_is_refused(plan, context, tmp_path):
     ):
         path = tmp_path / f"{number}.safetensors"
         save_file({name: value.contiguous() for name, value in wrong.items()}, path)
-        made = plan(transfer={"init": str(path), "mask": "target"})
+        made = plan_transfer(transfer={"init": str(path), "mask": "target"})
         with pytest.raises(UserError, match=re.escape(message)):
             run(made, context)
 
 
-def test_a_file_that_has_changed_since_is_refused(plan, context, tmp_path):
+def test_a_file_that_has_changed_since_is_refused(plan_transfer, context, tmp_path):
     path = tmp_path / "start.safetensors"
-    state = {n: v.contiguous() for n, v in fresh(plan(transfer=TARGET), context).items()}
+    state = {n: v.contiguous() for n, v in fresh(plan_transfer(transfer=TARGET), context).items()}
     save_file(state, path)
-    made = plan(transfer={"init": str(path), "mask": "target"})
+    made = plan_transfer(transfer={"init": str(path), "mask": "target"})
     save_file({name: value + 1 for name, value in state.items()}, path)
     with pytest.raises(UserError, match=r"transfer\.sha256: .* has another content now"):
         run(made, context)
@@ -163,14 +87,14 @@ def test_a_file_that_has_changed_since_is_refused(plan, context, tmp_path):
         (TARGET, {"find": FIND | {"rewind": {"to": "init"}}}, "rewind.restart true"),
     ],
 )
-def test_what_cannot_be_is_refused_in_one_line(plan, transfer, fields, message):
+def test_what_cannot_be_is_refused_in_one_line(plan_transfer, transfer, fields, message):
     with pytest.raises(UserError, match=re.escape(message)) as caught:
-        plan(transfer=transfer, **fields)
+        plan_transfer(transfer=transfer, **fields)
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_gives_no_masks(plan, context, tmp_path):
+def test_a_file_gives_no_masks(plan_transfer, context, tmp_path):
     path = tmp_path / "start.safetensors"
     save_file({"a": torch.zeros(1)}, path)
     with pytest.raises(UserError, match="mask must be 'target'"):
-        plan(transfer={"init": str(path)})
+        plan_transfer(transfer={"init": str(path)})
