@@ -103,11 +103,29 @@ def add_places(parser: argparse.ArgumentParser, results: Path | None = ROOT / "r
             caller puts there.
     """
     places = parser.add_argument_group("places")
-    places.add_argument("--data-root", type=Path, default=ROOT / "data", metavar="DIR")
+    places.add_argument(
+        "--data-root",
+        type=Path,
+        default=ROOT / "data",
+        metavar="DIR",
+        help="the data sets (default: folder data of the repository)",
+    )
     places.add_argument("--download", action="store_true", help="fetch data sets that are missing")
-    places.add_argument("--runs-dir", type=Path, default=ROOT / "runs", metavar="DIR")
-    words = "records (default: folder results of --runs-dir)" if results is None else None
-    places.add_argument("--results-dir", type=Path, default=results, metavar="DIR", help=words)
+    places.add_argument(
+        "--runs-dir",
+        type=Path,
+        default=ROOT / "runs",
+        metavar="DIR",
+        help="checkpoints, logs and tickets (default: folder runs of the repository)",
+    )
+    whose = "--runs-dir" if results is None else "the repository"
+    places.add_argument(
+        "--results-dir",
+        type=Path,
+        default=results,
+        metavar="DIR",
+        help=f"records (default: folder results of {whose})",
+    )
 
 
 def build_parser(paper: str, presets: Sequence[str]) -> Parser:
@@ -157,7 +175,14 @@ def build_parser(paper: str, presets: Sequence[str]) -> Parser:
         default="disabled",
         help="mirror the runs to Weights & Biases (default: disabled)",
     )
-    mirror.add_argument("--wandb-entity", metavar="NAME")
-    mirror.add_argument("--wandb-project", metavar="NAME", default="lottery-ticket-workbench")
-    mirror.add_argument("--wandb-run-name", metavar="NAME")
+    mirror.add_argument("--wandb-entity", metavar="NAME", help="user or team (default: your own)")
+    mirror.add_argument(
+        "--wandb-project",
+        metavar="NAME",
+        default="lottery-ticket-workbench",
+        help="default: %(default)s",
+    )
+    mirror.add_argument(
+        "--wandb-run-name", metavar="NAME", help="in place of the readable name of every phase"
+    )
     return parser

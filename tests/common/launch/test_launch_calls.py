@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from common.launch.arguments import ROOT
+from common.launch.arguments import ROOT, build_parser
 from common.launch.discovery import presets
 
 CONFIGS = ROOT / "replications" / "sanity_checking" / "configs"
@@ -92,6 +92,11 @@ def test_only_picks_configs_by_their_file_names(command_line, capsys):
     command_line("--only", "dense", "snip_98", "--list")
     names = {line.split()[2] for line in capsys.readouterr().out.splitlines()[:-1]}
     assert names and all("dense" in name or "snip-98" in name for name in names)
+
+
+def test_help_says_of_every_option_what_it_is():
+    silent = [action.dest for action in build_parser("any", ["quick"])._actions if not action.help]
+    assert silent == []
 
 
 def test_schema_prints_the_schema_of_a_config(command_line, capsys):
