@@ -46,6 +46,12 @@ class RewindConfig(Section):
         "first one too, is a whole training from there",
     )
 
+    @model_validator(mode="before")
+    @classmethod
+    def _named(cls, value: Any) -> Any:
+        """Take ``"init"`` or ``"none"`` for the section that says so."""
+        return {"to": value} if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _agree(self) -> RewindConfig:
         for unit in ("step", "epoch"):

@@ -107,6 +107,18 @@ def test_the_original_s_name_for_which_ticket_is_taken(parse, unflag, mask):
         parse({**CUBE, "unflag_before_finetune": unflag})
 
 
+@pytest.mark.parametrize("to", ["init", "none"])
+def test_a_rewinding_without_a_moment_may_be_its_name_alone(parse, to):
+    imp = {"name": "imp", "rounds": 2}
+    short, long = (parse({**imp, "rewind": rewind}) for rewind in (to, {"to": to}))
+    assert short.find.rewind.to == to
+    assert config_hash(short) == config_hash(long)
+    with pytest.raises(UserError, match="step is missing; to 'step' needs one"):
+        parse({**imp, "rewind": "step"})
+    with pytest.raises(UserError, match=r"find\.rewind\.to: input should be .*found 'cold'"):
+        parse({**imp, "rewind": "cold"})
+
+
 def test_lambda_is_called_so_everywhere(parse):
     config = parse(GEM, "find.lambda=3e-5")
     assert config.find.penalty == 3e-5
