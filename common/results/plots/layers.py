@@ -244,15 +244,20 @@ def _kept_axis(axes: Axes, lowest: float) -> None:
     """Make y the percentage kept, on a logarithmic axis that ends a little above 100."""
     axes.set_yscale("log")
     axes.set_ylim(100 * lowest / 1.3, 140)
-    axes.set_yticks(*_decades(100 * lowest / 1.3))
+    axes.set_yticks(*percent_ticks(100 * lowest / 1.3))
     axes.set_yticks([], minor=True)
     axes.set_ylabel("weights kept in the layer (%)")
 
 
-def _decades(low: float) -> tuple[list[float], list[str]]:
-    """Return ticks and labels of a percent axis that ends at 100."""
-    powers = range(math.ceil(math.log10(low)), 3)
-    ticks = [float(10.0**power) for power in powers]
+def percent_ticks(low: float) -> tuple[list[float], list[str]]:
+    """Return ticks and labels of a percent axis that ends at 100.
+
+    They are the decades, and their 2 and 5 too where the axis has only the one decade.
+    """
+    powers = range(math.floor(math.log10(low)), 3)
+    steps = (1, 2, 5) if low > 10 else (1,)
+    ticks = [step * 10.0**power for power in powers for step in steps]
+    ticks = [tick for tick in ticks if low <= tick <= 100]
     return ticks, [f"{tick:g}" for tick in ticks]
 
 

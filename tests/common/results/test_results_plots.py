@@ -7,6 +7,7 @@ import pytest
 from matplotlib.colors import to_hex
 from matplotlib.image import imread
 
+from common.results.plots.layers import percent_ticks
 from common.results.plots.layout import Request
 from common.results.plots.registry import DRAWERS, draw
 from common.results.plots.style import COLOURS, looks, save
@@ -211,3 +212,13 @@ def test_files_are_valid_and_equal_when_written_again(tmp_path, figure_of, sampl
 def test_specs_are_found_by_their_class():
     for kind in (AccuracyVsSparsity, Bars, LayerDensities):
         assert kind in DRAWERS
+
+
+@pytest.mark.parametrize(
+    ("low", "labels"),
+    [(0.05, ["0.1", "1", "10", "100"]), (10.0, ["10", "100"]), (15.0, ["20", "50", "100"])],
+)
+def test_an_axis_of_kept_weights_has_more_than_one_number(low, labels):
+    ticks, shown = percent_ticks(low)
+    assert shown == labels
+    assert ticks == pytest.approx([float(label) for label in labels])
