@@ -12,7 +12,7 @@ from replications.generalizing_tickets.recipes import Config, images, pruning
 from replications.generalizing_tickets.runs import RANDOM, curve
 
 QUICK_SEEDS = [0, 1, 2]
-QUICK_EPOCHS, QUICK_BATCH = 8, 50
+QUICK_EPOCHS, QUICK_BATCH = 6, 50
 QUICK_MODEL: Config = {"name": "small_cnn", "width": 12}
 
 # Halving rounds for the curves over the levels; where only ends are compared, rounds that leave a

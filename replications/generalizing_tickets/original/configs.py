@@ -61,10 +61,13 @@ def network(name: str) -> Network:
     return NETWORKS.get(name, other)
 
 
-def data_section(name: str, *, padded_test: bool = False) -> Config:
-    """Return section ``data`` of a data set, by the original's name or the workbench's."""
+def data_section(name: str, architecture: str | None, *, padded_test: bool = False) -> Config:
+    """Return section ``data`` of a data set, by the original's name or the workbench's.
+
+    AlexNet's linear layers take no images of 28x28, so its test images are padded to 32x32, too.
+    """
     ours = DATASETS.get(name, name)
-    section = images(ours, padded_test=padded_test)
+    section = images(ours, padded_test=padded_test or architecture == ALEXNET.name)
     if ours not in LARGE:
         augment = {key: value for key, value in section["augment"].items() if key != "crop_size"}
         section["augment"] = augment
@@ -141,7 +144,7 @@ def _train(flags: Namespace) -> Translated:
     if flags.load_model is not None:
         find = {"name": "ticket_file", "path": flags.load_model}
     variant = "dense" if flags.load_model is None else "loaded"
-    data = data_section(flags.dataset)
+    data = data_section(flags.dataset, flags.architecture)
     return Translated([_config("train", flags, "dense", variant, data, find=find, train=train)])
 
 
@@ -154,7 +157,7 @@ def _snip_train(flags: Namespace) -> Translated:
         **_scoring(flags),
     }
     train = train_section("snip_train", flags)
-    data, variant = data_section(flags.dataset), f"snip_{flags.snip:g}"
+    data, variant = data_section(flags.dataset, flags.architecture), f"snip_{flags.snip:g}"
     return Translated([_config("snip_train", flags, "snip", variant, data, find=find, train=train)])
 
 
@@ -179,7 +182,7 @@ def _oneshot(flags: Namespace) -> Translated:
         "permute": "global" if flags.random else "none",
     }
     variant = f"prune_{flags.prune:g}" + ("_random" if flags.random else "")
-    data = data_section(flags.dataset)
+    data = data_section(flags.dataset, flags.architecture)
     config = _config("oneshot", flags, "oneshot_magnitude", variant, data, find=find, train=train)
     return Translated([config])
 
@@ -194,7 +197,7 @@ def _iterative_pruning(flags: Namespace) -> Translated:
     if flags.random:
         return _random_rounds(flags)
     train, paper = train_section("iterative_pruning", flags), flags.protocol == "paper"
-    data = data_section(flags.target_dataset, padded_test=paper)
+    data = data_section(flags.target_dataset, flags.architecture, padded_test=paper)
     source = _source(flags)
     sections: Config = {"find": _rounds(flags, train), "train": train}
     rules: Config = {"mask": "target", "classifier": "copy_if_equal", "mismatch": "carry_over"}
@@ -208,7 +211,8 @@ def _iterative_pruning(flags: Namespace) -> Translated:
     elif source != data["name"]:
         if paper:
             rules = {"mask": "source", "classifier": "fresh_each_level"}
-        sections["transfer"] = {"source": data_section(source, padded_test=paper), **rules}
+        there = data_section(source, flags.architecture, padded_test=paper)
+        sections["transfer"] = {"source": there, **rules}
     config = _config("iterative_pruning", flags, "imp", source, data, **sections)
     return Translated(_in_rounds(config, range(flags.rounds + 1)))
 
@@ -222,7 +226,7 @@ def _rounds(flags: Namespace, train: Config) -> Config:
 def _random_rounds(flags: Namespace) -> Translated:
     """Return random tickets: the replication's, or the paper's, whose weights are drawn anew."""
     train, paper = train_section("iterative_pruning", flags), flags.protocol == "paper"
-    data = data_section(flags.target_dataset, padded_test=paper)
+    data = data_section(flags.target_dataset, flags.architecture, padded_test=paper)
     notes = []
     if flags.init_path is not None:
         notes.append("--init_path has no effect: a random ticket starts from no loaded state")
@@ -240,7 +244,7 @@ def _random_rounds(flags: Namespace) -> Translated:
 
 def _iterative_snip(flags: Namespace) -> Translated:
     train = train_section("iterative_snip", flags)
-    data = data_section(flags.target_dataset)
+    data = data_section(flags.target_dataset, flags.architecture)
     nested = not (flags.reinit or flags.stack_gates) if flags.nested is None else flags.nested
     if nested and (flags.reinit or flags.stack_gates):
         given = "--reinit" if flags.reinit else "--stack-gates"

@@ -177,7 +177,7 @@ def _data(flags: Namespace, known: Mapping[str, Any]) -> Config:
             raise UserError(
                 f"--dataset: is missing, and {flags.model_path} does not say what it is for"
             )
-        section = data_section(name)
+        section = data_section(name, flags.architecture)
     else:
         section = dict(known["data"])
         if name not in (None, section["name"]):

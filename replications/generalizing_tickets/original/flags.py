@@ -56,13 +56,14 @@ FLAGS: dict[str, dict[str, Any]] = {
     "source_dataset": {
         "metavar": "NAME",
         "help": "where the start weights come from (default: the target); the original only "
-        "compares its number of classes with the target's",
+        "compares its number of classes with the target's. No effect in iterative_snip.py",
     },
     "target_dataset": {"metavar": "NAME", "help": "what is trained and pruned on; see --dataset"},
     "init_path": {
         "metavar": "FILE",
         "help": "checkpoint or ticket with the start weights, such as train.py's after epoch 1 "
-        "(default: the source's run, made here); required by the original",
+        "(default: the source's run, made here); required by the original. No effect in "
+        "iterative_snip.py, there and here",
     },
     "batch_size": {
         "type": positive,
@@ -107,7 +108,8 @@ FLAGS: dict[str, dict[str, Any]] = {
         "default": False,
         "metavar": "TEXT",
         "help": 'anything but "false": random masks (default: false). As in the original, masks '
-        "are permuted over the whole network and trained weights are trained on",
+        "are permuted over the whole network and trained weights are trained on; with --protocol "
+        "paper weights are drawn anew",
     },
     "reinit": {
         "action": "store_true",
