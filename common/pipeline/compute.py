@@ -345,7 +345,15 @@ def _compute_transfer(
     model = initial_model(setting, dataset, context)
     moved = transfer_ticket(ticket, model.state_dict(), work.options)
     moved.apply_to(model)
-    meta = {**moved.meta, "transfer": work.identity(), "phase": phase.identity}
+    meta = {
+        **moved.meta,
+        "transfer": work.identity(),
+        "model": setting.model.model_dump(mode="json"),
+        "data": setting.data.model_dump(mode="json"),  # what it is for now, not where it was found
+        "phase": phase.identity,
+    }
+    if "data" in ticket.meta:
+        meta["source_data"] = ticket.meta["data"]
     return _save_ticket(Ticket(moved.masks, moved.weights, meta), paths, mirror, started, context)
 
 

@@ -143,6 +143,9 @@ def test_a_whole_ticket_travels_and_is_trained_once(compute_transfer, context):
     assert same(moved.weights, start) and same(moved.masks, found.masks)
     for name, mask in moved.masks.items():
         assert bool((final[name][~mask] == 0).all())
+    assert moved.meta["data"]["name"] == "digits_b", "what it is for"
+    assert moved.meta["source_data"]["name"] == found.meta["data"]["name"] == "digits_a"
+    assert moved.meta["model"] == found.meta["model"]
     record = finish_run(made, context)
     assert record["metrics"]["search_epochs"] == 3
 
