@@ -165,6 +165,19 @@ def test_data_sets_go_by_the_original_names_or_ours(name, ours, crop):
     parse_config(config, METHODS.catalog())
 
 
+@pytest.mark.parametrize(("network", "padding"), [("vgg19", 0), ("alexnet", 2)])
+def test_small_test_images_are_padded_where_the_network_takes_no_others(network, padding):
+    given = ("--architecture", network)
+    pairs = (("train", "--dataset"), ("iterative_pruning", "--target_dataset"))
+    for script, name in pairs:
+        for config in configs(script, *given, name, "fashionmnist"):
+            assert config["data"].get("test_padding", 0) == padding
+    for config in configs("iterative_pruning", *given, "--source_dataset", "fashionmnist"):
+        assert config["transfer"]["source"].get("test_padding", 0) == padding
+    (large,) = configs("train", *given, "--dataset", "svhn")
+    assert "test_padding" not in large["data"]
+
+
 @pytest.mark.parametrize(
     ("name", "model", "epochs", "milestones"),
     [
