@@ -126,7 +126,8 @@ PAPER = Paper(
     notes=(
         "Reported numbers are the logs behind the replication's plots (ReScience C 6(2) #4), one "
         "value a point; the paper prints its results as curves only. Sparsities of reported random "
-        "tickets are nominal: their weights that are zero are many more."
+        "tickets are nominal: their weights that are zero are many more. The VGG19 of the protocols "
+        "cpu_5_epochs and cpu_6_epochs has an eighth of the width."
     ),
     order={
         "method": ("imp", "snip", "iterative_snip", "oneshot_magnitude", "random_ticket"),
