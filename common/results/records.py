@@ -139,9 +139,9 @@ def _check_config(config: Mapping[str, Any], where: str) -> None:
 def records_frame(records: Sequence[Mapping[str, Any]], fields: Iterable[str] = ()) -> pd.DataFrame:
     """Return the runs in long form, one row a run, in an order that depends on them alone.
 
-    Columns: paper, experiment, protocol, method, variant, dataset, architecture, sparsity (the
-    target; 0 for dense, NaN where the method finds its own), ticket_sparsity (what came out), seed,
-    status, error, the metrics (percent for accuracies; a metric named as another column gets
+    Columns: paper, experiment, protocol, method, variant, dataset, architecture (``vgg19_x0.125``
+    has an eighth of the widths of ``vgg19``), sparsity (the target; 0 for dense, NaN where the
+    method finds its own), ticket_sparsity (what came out), seed, status, error, the metrics (percent for accuracies; a metric named as another column gets
     ``metric_`` in front) with those of :func:`common.results.derived.derived_metrics`, chance
     (percent), train_images, test_images, dataset_complete, dataset_note, collapsed (emptied
     layers), seconds, device, precision, commit, config_hash, run (its name), finder,
@@ -198,7 +198,7 @@ def _row(record: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
         "method": config["method"],
         "variant": config["variant"],
         "dataset": dataset,
-        "architecture": config["model"]["name"],
+        "architecture": _architecture(config["model"]),
         "sparsity": math.nan if target is None else round(float(target), 6),
         "ticket_sparsity": _number(ticket.get("sparsity")),
         "seed": record["seed"],
@@ -244,6 +244,12 @@ def _lookup(config: Mapping[str, Any], path: str) -> Any:
             return None
         value = value.get(key)
     return value
+
+
+def _architecture(model: Mapping[str, Any]) -> str:
+    """Return a network's name; one of other widths is not the network of that name."""
+    factor = model.get("width_mult", 1)
+    return str(model["name"]) if factor == 1 else f"{model['name']}_x{factor:g}"
 
 
 def _number(value: Any) -> float:

@@ -223,6 +223,7 @@ PAPER = Paper(
         "cifar10": "CIFAR-10",
         "cifar100": "CIFAR-100",
         "conv2": "Conv2",
+        "conv2_x0.25": "Conv2, width 1/4",
         "conv4": "Conv4",
         "conv6": "Conv6",
         "cifar10-noda": "no augmentation",

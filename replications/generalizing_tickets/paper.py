@@ -126,8 +126,7 @@ PAPER = Paper(
     notes=(
         "Reported numbers are the logs behind the replication's plots (ReScience C 6(2) #4), one "
         "value a point; the paper prints its results as curves only. Sparsities of reported random "
-        "tickets are nominal: their weights that are zero are many more. The VGG19 of the protocols "
-        "cpu_5_epochs and cpu_6_epochs has an eighth of the width."
+        "tickets are nominal: their weights that are zero are many more."
     ),
     order={
         "method": ("imp", "snip", "iterative_snip", "oneshot_magnitude", "random_ticket"),
@@ -163,6 +162,7 @@ PAPER = Paper(
         "digits_a": "digits a",
         "digits_b": "digits b",
         "vgg19": "VGG19",
+        "vgg19_x0.125": "VGG19, width 1/8",
         "resnet50": "ResNet50",
         "alexnet": "AlexNet",
         "small_cnn": "small CNN",

@@ -99,6 +99,14 @@ def test_frame_has_one_row_a_run(make_record):
     assert (snip["dataset"], snip["architecture"], snip["finder"]) == ("cifar10", "vgg19", "snip")
 
 
+def test_a_network_of_other_widths_is_not_called_like_the_whole_one(make_record):
+    records = [make_record(), make_record(), make_record()]
+    for record, factor in zip(records, (1, 1.0, 0.125), strict=True):
+        record["config"]["model"] = {"name": "vgg19", "width_mult": factor}
+    found = records_frame(records)["architecture"]
+    assert sorted(found) == ["vgg19", "vgg19", "vgg19_x0.125"]
+
+
 def test_a_method_without_target_has_no_sparsity(make_record):
     frame = records_frame([make_record("aslp", "none", None)])
     assert math.isnan(frame["sparsity"][0])
