@@ -141,13 +141,13 @@ def records_frame(records: Sequence[Mapping[str, Any]], fields: Iterable[str] = 
 
     Columns: paper, experiment, protocol, method, variant, dataset, architecture (``vgg19_x0.125``
     has an eighth of the widths of ``vgg19``), sparsity (the target; 0 for dense, NaN where the
-    method finds its own), ticket_sparsity (what came out), seed, status, error, the metrics (percent for accuracies; a metric named as another column gets
-    ``metric_`` in front) with those of :func:`common.results.derived.derived_metrics`, chance
-    (percent), train_images, test_images, dataset_complete, dataset_note, collapsed (emptied
-    layers), seconds, device, precision, commit, config_hash, run (its name), finder,
-    layer_densities (dict in network order), search_curves and selection_probability (the parts of
-    the field ``search``, empty dicts where a record has none; see :mod:`common.results.search`),
-    and the ``fields``.
+    method finds its own), ticket_sparsity (what came out), seed, status, error, the metrics
+    (percent for accuracies; a metric named as another column gets ``metric_`` in front) with those
+    of :func:`common.results.derived.derived_metrics`, chance (percent), train_images, test_images,
+    dataset_complete, dataset_note, collapsed (emptied layers), seconds, device, precision, commit,
+    config_hash, run (its name), finder, layer_densities (dict in network order), search_curves and
+    selection_probability (the parts of the field ``search``, empty dicts where a record has none;
+    see :mod:`common.results.search`), and the ``fields``.
 
     Args:
         records: as read by :func:`load_records`.

@@ -150,7 +150,7 @@ PAPER = Paper(
         "snip": "SNIP",
         "iterative_snip": "iterative SNIP",
         "oneshot_magnitude": "one-shot magnitude",
-        "random_ticket": "random",
+        "random_ticket": "",
         "own": "the target's own",
         "cifar10": "CIFAR-10",
         "cifar10_a": "CIFAR-10a",
@@ -175,9 +175,9 @@ PAPER = Paper(
         "carried_weights": "trained weights kept",
         "reinit": "weights drawn anew",
         "one_shot": "",
-        "random_global": "in the whole network",
-        "random_layerwise": "in layers",
-        "random_replication": "as in the replication",
+        "random_global": "random in the network",
+        "random_layerwise": "random in layers",
+        "random_replication": "random as replicated",
         **{
             f"{prefix}optimizer_transfer_target_{name}": f"trained with {label}"
             for prefix in ("exp3_", "", "digits_")
