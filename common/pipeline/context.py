@@ -20,8 +20,9 @@ from common.data import (
     load_dataset,
     subset,
 )
+from common.errors import UserError
 from common.finders import ScoringData, corrupt
-from common.models import build_model
+from common.models import build_model, model_options
 from common.pipeline.phase import Setting
 from common.randomness import generator
 from common.tracking import WandbSettings, Workspace
@@ -200,7 +201,12 @@ def initial_model(setting: Setting, dataset: Dataset, context: Context) -> torch
 def fresh_model(
     setting: Setting, dataset: Dataset, context: Context, draw: torch.Generator
 ) -> torch.nn.Module:
-    """Return the network with weights drawn from a generator, on the device."""
+    """Return the network with weights drawn from a generator, on the device.
+
+    Raises:
+        UserError: the network is for images of another size.
+    """
+    _check_image_size(setting, dataset)
     model = build_model(
         setting.model.name,
         num_classes=dataset.num_classes,
@@ -213,3 +219,23 @@ def fresh_model(
     moved: Any = model.to(context.torch_device)
     laid_out: torch.nn.Module = moved.to(memory_format=torch.channels_last)
     return laid_out
+
+
+def _check_image_size(setting: Setting, dataset: Dataset) -> None:
+    """Raise UserError where a network without a global pool is not for the images it will see."""
+    defaults = model_options(setting.model.name)
+    if "image_size" not in defaults:
+        return
+    wanted = setting.model.options.get("image_size", defaults["image_size"])
+    side = dataset.image_shape[-1]
+    augment = setting.data.augment
+    seen = {
+        "training": side if augment is None else augment.crop_size or side,
+        "test": side + 2 * setting.data.test_padding,
+    }
+    for kind, found in seen.items():
+        if found != wanted:
+            raise UserError(
+                f"model.image_size: {setting.model.name} is for images of side {wanted}, but "
+                f"{kind} images of {setting.data.name} have side {found}"
+            )

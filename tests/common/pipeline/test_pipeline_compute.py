@@ -7,7 +7,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from common.errors import RunFailedError
+from common.errors import RunFailedError, UserError
 from common.pipeline import Methods, compute, compute_phase, is_done, phase_paths, plan_run
 from common.pipeline.context import initial_model, prepare_dataset, training_data
 from common.tickets import Ticket
@@ -282,3 +282,17 @@ def test_only_training_batches_are_augmented(run_config, context):
     assert data.train.augment.crop_padding == 4
     assert data.test.augment is None and data.validation.augment is None
     assert data.train.image_count == 1000
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ({}, "training images of digits have side 16"),
+        ({"augment": {"crop_size": 32, "crop_padding": 8}}, "test images of digits have side 16"),
+    ],
+)
+def test_a_network_for_images_of_another_size_is_refused(plan, context, data, message):
+    fields = {"find": {"name": "dense"}, "transform": [], "model": {"name": "alexnet"}}
+    made = plan(**fields, data={"name": "digits", "augment": None, "channels": 3} | data)
+    with pytest.raises(UserError, match=f"alexnet is for images of side 32, but {message}"):
+        compute_phase(made.phases[0], context)
