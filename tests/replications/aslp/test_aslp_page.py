@@ -7,14 +7,15 @@ from pydantic import BaseModel
 
 from common.config.schema import RunConfig
 from common.launch.arguments import build_parser
+from common.launch.discovery import REPLICATIONS
 from common.models import model_options
 from common.models.initialisation import resolve_scheme
 from common.results.claims import NOT_RUN, evaluate
 from common.results.records import records_frame
-from replications.aslp.experiments import HERE
 from replications.aslp.methods import METHODS
 from replications.aslp.paper import PAPER
 
+HERE = REPLICATIONS / "aslp"
 PAGE = (HERE / "README.md").read_text(encoding="utf-8")
 FINDERS = [METHODS.catalog().finders[name] for name in ("aslp", "supermask", "edge_popup")]
 
