@@ -3,6 +3,7 @@
 from common.config.catalog import Catalog
 from common.config.identity import canonical_json, config_hash, digest
 from common.config.load import apply_overrides, load_config, load_configs, parse_config, read_json
+from common.config.recipe import TrainConfig
 from common.config.schema import (
     AugmentConfig,
     CorruptionConfig,
@@ -10,12 +11,11 @@ from common.config.schema import (
     FindOptions,
     ModelConfig,
     RunConfig,
-    Section,
     SubsetConfig,
-    TrainConfig,
     TransferConfig,
     TransformOptions,
 )
+from common.config.section import Section
 
 __all__ = [
     "AugmentConfig",

@@ -6,106 +6,27 @@ parsed by the option class that the catalog holds for their ``name``.
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self, cast
+from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     SerializeAsAny,
-    SerializerFunctionWrapHandler,
     ValidationInfo,
-    model_serializer,
     model_validator,
 )
-from pydantic_core import PydanticCustomError
 
 from common.config.catalog import Catalog
-from common.errors import UserError, nearest, unknown_name
+from common.config.recipe import TrainConfig
+from common.config.section import LATER, Section, identified, refuse
+from common.errors import UserError, unknown_name
 
 SCHEMA_VERSION: Literal[1] = 1
 
 Fraction = Annotated[float, Field(ge=0.0, le=1.0)]
-Schedule = Literal["step", "multistep", "cosine", "linear", "constant"]
 TestSplit = Literal["test", "test_half", "other_half_train"]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$")]
-
-
-def refuse(message: str) -> PydanticCustomError:
-    """Return the error with which a validator refuses a section, shown as it stands."""
-    # The message may hold braces (a value the user gave); they must not be read as placeholders.
-    return PydanticCustomError("refused", "{message}", {"message": message})
-
-
-def identified(value: Any, key: str) -> Any:
-    """Return a raw section that names a file, with the SHA-256 of its content filled in."""
-    if not isinstance(value, dict) or not isinstance(value.get(key), str):
-        return value
-    path = Path(value[key])
-    if not path.is_file():
-        raise refuse(f"{key}: no such file: {path}")
-    if value.get("sha256"):
-        return value
-    return {**value, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
-
-
-class _Later:
-    """Type of ``LATER``."""
-
-
-LATER = _Later()
-"""Marks a field that came after runs of its section had been recorded, as in
-``Annotated[bool, LATER] = False``: a dump leaves it out where it holds its default, so that the
-identities of those runs stay what they were."""
-
-
-class Section(BaseModel):
-    """A part of a config: frozen, and typed strictly: ``"yes"`` is no boolean, ``true`` no number.
-
-    An integer may stand where a float is expected. Fields that hold a tuple are declared with
-    ``strict=False``, because JSON only has lists; their entries stay strict. A field whose JSON
-    name is no Python name has it as its alias.
-    """
-
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, validate_default=True, allow_inf_nan=False
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _refuse_unknown_keys(cls, value: Any) -> Any:
-        if not isinstance(value, dict) or cls.model_config.get("extra") == "allow":
-            return value
-        known = [field.alias or name for name, field in cls.model_fields.items()]
-        for key in value:
-            if key not in known:
-                guess = nearest(str(key), known)
-                hint = f"; did you mean {guess!r}?" if guess else ""
-                raise refuse(f"unknown key {key!r}{hint} (allowed: {', '.join(known)})")
-        return value
-
-    @model_serializer(mode="wrap")
-    def _dump(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        values: dict[str, Any] = handler(self)
-        for name, field in type(self).model_fields.items():
-            if LATER in field.metadata and getattr(self, name) == field.default:
-                values.pop(name, None)
-            elif field.alias is not None and name in values:
-                values[field.alias] = values.pop(name)
-        return values
-
-
-def changed(section: Section, *names: str) -> list[str]:
-    """Return those of a section's fields that do not hold their defaults.
-
-    What has no effect is refused by this and not by having been given: a resolved config, as
-    records hold it, spells out every field and has to be readable again.
-    """
-    fields = type(section).model_fields
-    return [name for name in names if getattr(section, name) != fields[name].default]
 
 
 class AugmentConfig(Section):
@@ -198,85 +119,6 @@ class ModelConfig(Section):
     def options(self) -> dict[str, Any]:
         """The model's own options as the config gives them."""
         return dict(self.model_extra or {})
-
-
-class EarlyStoppingConfig(Section):
-    """Lower the learning rate faster, and stop, where the loss of the last batches stands still.
-
-    The rule of a fork of the replication of Generalizing Tickets; ``common.training.stopping``
-    spells it out. It looks at training batches only.
-    """
-
-    patience: int = Field(10, gt=0, description="epochs without a lower loss of the last batch")
-
-
-class TrainConfig(Section):
-    """A training recipe.
-
-    ``start_epoch`` shifts the learning-rate schedule: training epoch ``i`` uses the schedule at
-    epoch ``start_epoch + i`` of a run of ``schedule_epochs`` epochs (learning-rate rewinding).
-    """
-
-    epochs: int = Field(160, ge=0)
-    batch_size: int = Field(128, gt=0)
-    optimizer: Literal["sgd", "adam"] = "sgd"
-    lr: float = Field(0.1, gt=0.0)
-    momentum: float = Field(0.9, ge=0.0, lt=1.0)
-    nesterov: bool = False
-    weight_decay: float = Field(1e-4, ge=0.0)
-    schedule: Schedule = "step"
-    milestones: tuple[int, ...] | None = Field(
-        None,
-        strict=False,
-        description="epochs at which the rate falls; null: 50 % and 75 % of the epochs (step), or "
-        "those of Rare Gems' code for that many epochs (multistep)",
-    )
-    gamma: float = Field(0.1, gt=0.0)
-    warmup_epochs: int = Field(0, ge=0)
-    start_epoch: int = Field(0, ge=0)
-    schedule_epochs: int | None = Field(None, gt=0, description="null: the number of epochs")
-    label_smoothing: float = Field(0.0, ge=0.0, lt=1.0)
-    evaluate_every: int = Field(1, gt=0, description="epochs; the last one is always evaluated")
-    early_stopping: Annotated[EarlyStoppingConfig | None, LATER] = Field(
-        None, description="null: a training runs all its epochs"
-    )
-
-    @model_validator(mode="after")
-    def _agree(self) -> TrainConfig:
-        if self.milestones is not None:
-            if self.schedule not in ("step", "multistep"):
-                raise refuse(
-                    "milestones belong to the schedules 'step' and 'multistep', but schedule is "
-                    f"{self.schedule!r}"
-                )
-            if (
-                list(self.milestones) != sorted(set(self.milestones))
-                or min(self.milestones, default=1) < 1
-            ):
-                raise refuse(
-                    f"milestones must be rising epochs from 1 on, found {list(self.milestones)}"
-                )
-        if self.nesterov and (self.optimizer != "sgd" or self.momentum == 0):
-            raise refuse("nesterov needs optimizer 'sgd' and a momentum above 0")
-        if self.warmup_epochs and self.start_epoch:
-            raise refuse("warmup_epochs and start_epoch exclude each other")
-        if self.early_stopping is not None:
-            if self.schedule != "step" or not self.milestones:
-                raise refuse(
-                    "early_stopping needs schedule 'step' and milestones of its own, but schedule "
-                    f"is {self.schedule!r} and milestones is "
-                    f"{None if self.milestones is None else list(self.milestones)}"
-                )
-            if self.warmup_epochs:
-                raise refuse("early_stopping and warmup_epochs exclude each other")
-        return self
-
-    def first_epochs(self, epochs: int) -> Self:
-        """Return the recipe of the first so many epochs of this training, at the same rates."""
-        if epochs == self.epochs:
-            return self
-        planned = self.schedule_epochs or self.epochs
-        return self.model_copy(update={"epochs": epochs, "schedule_epochs": planned})
 
 
 class FindOptions(Section):

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, get_args
 
 from common.config.catalog import Catalog
-from common.config.schema import FindOptions, TrainConfig
+from common.config.recipe import TrainConfig
+from common.config.schema import FindOptions
 from common.errors import UserError
 
 SECOND_SPELLINGS = {

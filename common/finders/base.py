@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from common.config.schema import CorruptionConfig, FindOptions, SubsetConfig, TrainConfig
+from common.config.recipe import TrainConfig
+from common.config.schema import CorruptionConfig, FindOptions, SubsetConfig
 from common.data import (
     Batches,
     Dataset,

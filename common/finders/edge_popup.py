@@ -9,7 +9,9 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from common.config.schema import LATER, Fraction, Schedule, changed, refuse
+from common.config.recipe import Schedule
+from common.config.schema import Fraction
+from common.config.section import LATER, changed, refuse
 from common.finders.base import Finder, FindInputs, Found, one_shot
 from common.finders.learned import MaskSearch, left_dense, search_masks
 from common.masks import (

@@ -10,7 +10,8 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from common.config.schema import LATER, CorruptionConfig, FindOptions, Fraction
+from common.config.schema import CorruptionConfig, FindOptions, Fraction
+from common.config.section import LATER
 from common.finders.base import FindInputs, need_sparsity
 from common.finders.budgets import Profile, layer_budget
 from common.finders.scores import Batch, Scores, score

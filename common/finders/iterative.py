@@ -12,7 +12,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from common.config.schema import LATER, Section, refuse
+from common.config.section import LATER, Section, refuse
 from common.errors import UserError
 from common.finders.base import Finder, FindInputs, PretrainConfig, Stage, State, TrainingNeed
 from common.finders.rounds import RoundsOptions

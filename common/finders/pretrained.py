@@ -7,7 +7,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from common.config.schema import FindOptions, Fraction, refuse
+from common.config.schema import FindOptions, Fraction
+from common.config.section import refuse
 from common.finders.base import (
     Finder,
     FindInputs,

@@ -6,7 +6,8 @@ import math
 
 from pydantic import Field, model_validator
 
-from common.config.schema import FindOptions, Fraction, refuse
+from common.config.schema import FindOptions, Fraction
+from common.config.section import refuse
 from common.finders.base import PretrainConfig
 
 TOLERANCE = 0.01

@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from common.config.schema import FindOptions, refuse
+from common.config.schema import FindOptions
+from common.config.section import refuse
 from common.errors import UserError
 from common.finders.base import Finder, FindInputs, one_shot
 from common.tickets.states import load_start

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from common.config.schema import LATER, FindOptions, Schedule, TrainConfig, refuse
+from common.config.recipe import Schedule, TrainConfig
+from common.config.schema import FindOptions
+from common.config.section import LATER, refuse
 
 
 class SearchConfig(TrainConfig):

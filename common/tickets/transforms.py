@@ -10,7 +10,8 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from common.config.schema import LATER, TransformOptions
+from common.config.schema import TransformOptions
+from common.config.section import LATER
 from common.errors import unknown_name
 from common.models import initialise
 from common.tickets.ticket import Ticket

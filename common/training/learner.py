@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from common.config.schema import TrainConfig
+from common.config.recipe import TrainConfig
 from common.data import Batches
 from common.errors import RunFailedError
 from common.randomness import derive_seed

@@ -11,7 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from common.config.schema import TrainConfig
+from common.config.recipe import TrainConfig
 from common.data import Batches
 from common.errors import RunFailedError, UserError
 from common.randomness import generator

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
-from common.config.schema import TrainConfig
+from common.config.recipe import TrainConfig
 from common.errors import UserError
 
 

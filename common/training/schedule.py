@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from common.config.schema import TrainConfig
+from common.config.recipe import TrainConfig
 
 RARE_GEMS_MILESTONES = {
     6: (3,),

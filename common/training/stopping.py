@@ -19,7 +19,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from common.config.schema import TrainConfig
+from common.config.recipe import TrainConfig
 from common.training.schedule import learning_rate, milestones
 
 LAST_LOSS = "last_batch_loss"

@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from common.config.schema import Section, refuse
+from common.config.section import Section, refuse
 from common.finders import FindInputs, Found, MaskSearch, one_shot, search_masks
 from common.finders.learned import left_dense
 from common.masks import LearnedMask, LearnedMaskOptions, MakeMask, Rescale, RescaleTraining

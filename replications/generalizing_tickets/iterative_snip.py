@@ -11,7 +11,7 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from common.config.schema import refuse
+from common.config.section import refuse
 from common.finders import Finder, FindInputs, Stage, TrainingNeed, score
 from common.finders.initial import redraw_xavier
 from common.finders.rounds import RoundsOptions

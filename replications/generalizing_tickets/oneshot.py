@@ -8,7 +8,8 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from common.config.schema import FindOptions, Fraction, refuse
+from common.config.schema import FindOptions, Fraction
+from common.config.section import refuse
 from common.finders import Finder, FindInputs, Found, PretrainConfig, Stage
 from common.finders.iterative import ImpOptions, RewindConfig, imp_stages
 from common.tickets import Ticket

@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from common.config.schema import LATER, Fraction, Schedule, changed, refuse
+from common.config.recipe import Schedule
+from common.config.schema import Fraction
+from common.config.section import LATER, changed, refuse
 from common.finders import PretrainConfig
 from common.masks import LearnedMaskOptions, SearchConfig
 from replications.rare_gems.freezing import event_count, fraction_per_event

@@ -9,7 +9,8 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from common.config.schema import FindOptions, Fraction, changed, refuse
+from common.config.schema import FindOptions, Fraction
+from common.config.section import changed, refuse
 from common.errors import UserError
 from common.finders import FindInputs, Found, MaskSearch, layer_budget, one_shot, search_masks
 from common.masks import LearnedMask, SearchRule

@@ -7,7 +7,9 @@ import pytest
 from pydantic import Field, ValidationError
 
 from common.config import config_hash, parse_config
-from common.config.schema import LATER, AugmentConfig, DataConfig, Section, TrainConfig
+from common.config.recipe import TrainConfig
+from common.config.schema import AugmentConfig, DataConfig
+from common.config.section import LATER, Section
 from common.errors import UserError
 from common.finders import FINDERS
 from common.finders.edge_popup import EdgePopupOptions

@@ -198,7 +198,10 @@ def test_a_state_dict_of_pytorch_is_evaluated(place, pruned, capsys):
 @pytest.mark.parametrize(
     ("given", "named"),
     [
-        (("--architecture", "resnet50", "--dataset", "digits_b"), "is no resnet50 for the 10 classes"),
+        (
+            ("--architecture", "resnet50", "--dataset", "digits_b"),
+            "is no resnet50 for the 10 classes",
+        ),
         (("--architecture", "lenet5", "--dataset", "digits_b"), "lenet5 is for images of side 32"),
         ((*NETWORK, "--dataset", "digits_b"), "features.bn1.bias has shape"),
         (("--dataset", "digits_b"), "--architecture: is missing"),
