@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import nn
 
-from common.config.schema import CorruptionConfig, FindOptions, Fraction
-from common.config.section import LATER
+from common.config.schema import FindOptions, Fraction
+from common.config.section import LATER, refuse
 from common.finders.base import FindInputs, need_sparsity
 from common.finders.budgets import Profile, layer_budget
+from common.finders.sampling import score_batches
+from common.finders.score_options import (
+    GraspOptions,
+    PruneLinear,
+    ScoreOptions,
+    SnipOptions,
+    SynflowOptions,
+)
 from common.finders.scores import Batch, Scores, score
+from common.finders.selection import Count, prune_in_steps
 from common.models import prunable_parameters
-from common.tickets.counts import keep_top, keep_top_with_ties, kept_count, removed_count
+from common.tickets.counts import keep_top, kept_count, removed_count
 from common.tickets.ticket import Ticket
-
-Inverted = Annotated[
-    bool, LATER, Field(description="sanity check: keep the weights with the lowest scores")
-]
 
 
 class RandomOptions(FindOptions):
@@ -30,6 +36,18 @@ class RandomOptions(FindOptions):
     name: Literal["random"] = "random"
     sparsity: Fraction
     budget: Literal["global", "uniform", "erk"] = "global"
+    prune_linear: PruneLinear = True
+    count: Annotated[Literal["exact", "threshold"], LATER] = Field(
+        "exact",
+        description="threshold: N - floor(sparsity * N) weights stay in place of "
+        "floor(density * N), the same number as under this count of the scores",
+    )
+
+    @model_validator(mode="after")
+    def _agree(self) -> RandomOptions:
+        if self.count != "exact" and self.budget != "global":
+            raise refuse("count has no effect where budget is not 'global'")
+        return self
 
 
 class RandomTicketOptions(FindOptions):
@@ -46,62 +64,23 @@ class RandomTicketOptions(FindOptions):
     profile_vgg_division: bool = True
 
 
-class ScoreOptions(FindOptions):
-    """What the data-driven scores share: which images they see."""
-
-    sparsity: Fraction
-    samples_per_class: int = Field(10, gt=0)
-    score_batches: int = Field(1, gt=0, description="batches whose gradients are summed")
-    data: CorruptionConfig = CorruptionConfig()
-    bn_mode: Literal["train", "eval"] = "train"
-    invert: Inverted = False
-
-
-class SnipOptions(ScoreOptions):
-    """SNIP: keep the weights with the highest connection sensitivity."""
-
-    name: Literal["snip"] = "snip"
-    sampling: Literal["balanced", "minibatch"] = "balanced"
-    batch_size: int = Field(64, gt=0, description="images of one minibatch")
-    score_weights: Literal["model", "xavier_redraw"] = "model"
-    ties: Annotated[Literal["exact", "kept"], LATER] = Field(
-        "exact", description="kept: all weights whose score equals the lowest one kept stay, too"
-    )
-
-
-class GraspOptions(ScoreOptions):
-    """GraSP: keep the weights whose removal would most reduce the gradient flow."""
-
-    name: Literal["grasp"] = "grasp"
-    temperature: float = Field(200.0, gt=0.0)
-    reinit_linear: bool = True
-    count: Literal["exact", "original"] = Field(
-        "exact", description="original: one weight more than asked, as in the authors' code"
-    )
-
-
-class SynflowOptions(FindOptions):
-    """SynFlow: iterative, data-free conservation of synaptic flow."""
-
-    name: Literal["synflow"] = "synflow"
-    sparsity: Fraction
-    rounds: int = Field(100, gt=0)
-    bn_mode: Literal["train", "eval"] = "eval"
-    invert: Inverted = False
-
-
 def find_random(inputs: FindInputs) -> Ticket:
     """Draw a uniformly random mask, over the whole network or layer by layer."""
     options: RandomOptions = inputs.options
     sparsity = need_sparsity(options)
     generator = inputs.generator("mask")
-    weights = prunable_parameters(inputs.model)
+    weights = prunable_parameters(inputs.model, "conv_linear" if options.prune_linear else "conv")
     noise = {name: torch.rand(w.shape, generator=generator) for name, w in weights.items()}
     if options.budget == "global":
         total = sum(w.numel() for w in weights.values())
-        masks = keep_top(noise, kept_count(total, sparsity))
+        keep = kept_count(total, sparsity)
+        if options.count == "threshold":  # random numbers that tie are told apart by their place
+            keep = total - removed_count(total, sparsity)
+        masks = keep_top(noise, keep)
     else:
-        masks = keep_per_layer(noise, layer_budget(options.budget, inputs.model, sparsity=sparsity))
+        dense = [name for name in prunable_parameters(inputs.model) if name not in weights]
+        budget = layer_budget(options.budget, inputs.model, sparsity=sparsity, exclude=dense)
+        masks = keep_per_layer(noise, budget)
     return Ticket(masks, inputs.initial_state())
 
 
@@ -140,31 +119,22 @@ def find_random_ticket(inputs: FindInputs) -> Ticket:
 
 
 def find_snip(inputs: FindInputs) -> Ticket:
-    """Prune once by SNIP's score over the whole network.
+    """Prune by SNIP's score.
 
     ``score_weights="xavier_redraw"`` scores a copy whose conv and linear weights are redrawn
     Xavier-normal, as the PyTorch code behind the replication does; the ticket starts from the
     model's own initial weights all the same.
     """
     options: SnipOptions = inputs.options
-    data = inputs.need_data().corrupted(options.data, inputs.generator("corrupt"))
-    draw = inputs.generator("score_data")
-    batches: list[Batch] = [
-        data.balanced(options.samples_per_class, draw)
-        if options.sampling == "balanced"
-        else data.minibatch(options.batch_size, draw)
-        for _ in range(options.score_batches)
-    ]
+    batches = scoring_batches(inputs, options)
     model = inputs.model
     if options.score_weights == "xavier_redraw":
         model = copy.deepcopy(model)
         redraw_xavier(prunable_parameters(model), inputs.generator("redraw"))
-    scores = score("snip", model, batches, bn_mode=options.bn_mode)
-    if options.ties == "exact":
-        return _global_ticket(inputs, scores)
-    wanted = _wanted(options, scores)
-    keep = kept_count(sum(value.numel() for value in wanted.values()), need_sparsity(options))
-    return Ticket(keep_top_with_ties(wanted, keep), inputs.initial_state())
+    count: Count = "ties_kept" if options.ties == "kept" else options.count
+    score_of = partial(score, "snip", batches=batches, bn_mode=options.bn_mode)
+    masks = scored_masks(options, model, score_of, options.iterations, count)
+    return Ticket(masks, inputs.initial_state())
 
 
 @torch.no_grad()
@@ -175,33 +145,47 @@ def redraw_xavier(weights: Mapping[str, torch.Tensor], generator: torch.Generato
         weight.copy_(fresh)
 
 
-def _wanted(options: ScoreOptions | SynflowOptions, scores: Scores) -> Scores:
-    """Return the scores by which weights are kept, upside down where the check asks for it."""
-    return {name: -value for name, value in scores.items()} if options.invert else scores
+def scoring_batches(inputs: FindInputs, options: ScoreOptions) -> Sequence[Batch]:
+    """Return the batches that a score sees, corrupted where a sanity check asks for it."""
+    data = inputs.need_data().corrupted(options.data, inputs.generator("corrupt"))
+    return score_batches(
+        data,
+        options.sampling,
+        inputs.generator("score_data"),
+        count=options.score_batches,
+        samples_per_class=options.samples_per_class,
+        batch_size=options.batch_size,
+    )
 
 
-def _global_ticket(inputs: FindInputs, scores: Scores, extra: int = 0) -> Ticket:
-    scores = _wanted(inputs.options, scores)
-    total = sum(value.numel() for value in scores.values())
-    keep = kept_count(total, need_sparsity(inputs.options)) + extra
-    return Ticket(keep_top(scores, min(keep, total)), inputs.initial_state())
+def scored_masks(
+    options: ScoreOptions | SynflowOptions,
+    model: nn.Module,
+    score_of: Callable[..., Scores],
+    steps: int,
+    count: Count,
+) -> dict[str, torch.Tensor]:
+    """Return the masks that a score finds on ``model``, under a finder's options."""
+
+    def wanted(masked: nn.Module) -> Scores:
+        scores = score_of(masked, layers=options.layers)
+        return {name: -value for name, value in scores.items()} if options.invert else scores
+
+    sparsity = need_sparsity(options)
+    return prune_in_steps(model, wanted, sparsity, steps, count=count, scope=options.scope)
 
 
 def find_grasp(inputs: FindInputs) -> Ticket:
-    """Prune once by GraSP's score over the whole network.
+    """Prune by GraSP's score.
 
     Every class-sorted balanced batch is cut into two halves, so that the first holds the first
     half of the classes, and each half passes through batch normalisation on its own, as in the
     authors' code. With ``count="original"`` N - floor(N p) + 1 weights survive, again as there.
     """
     options: GraspOptions = inputs.options
-    data = inputs.need_data().corrupted(options.data, inputs.generator("corrupt"))
-    draw = inputs.generator("score_data")
-    halves: list[Batch] = []
-    for _ in range(options.score_batches):
-        images, labels = data.balanced(options.samples_per_class, draw)
-        half = len(labels) // 2
-        halves += [(images[:half], labels[:half]), (images[half:], labels[half:])]
+    batches = scoring_batches(inputs, options)
+    if options.sampling == "balanced":
+        batches = [half for batch in batches for half in _halves(batch)]
     model = copy.deepcopy(inputs.model)
     if options.reinit_linear:
         heads = {
@@ -210,13 +194,17 @@ def find_grasp(inputs: FindInputs) -> Ticket:
             if isinstance(module, nn.Linear)
         }
         redraw_xavier(heads, inputs.generator("redraw"))
-    scores = score("grasp", model, halves, temperature=options.temperature, bn_mode=options.bn_mode)
-    if options.count == "exact":
-        return _global_ticket(inputs, scores)
-    total = sum(value.numel() for value in scores.values())
-    removed = removed_count(total, need_sparsity(options))
-    keep = total - removed + (1 if removed else 0)
-    return Ticket(keep_top(_wanted(options, scores), keep), inputs.initial_state())
+    score_of = partial(
+        score, "grasp", batches=batches, temperature=options.temperature, bn_mode=options.bn_mode
+    )
+    masks = scored_masks(options, model, score_of, options.iterations, options.count)
+    return Ticket(masks, inputs.initial_state())
+
+
+def _halves(batch: Batch) -> tuple[Batch, Batch]:
+    images, labels = batch
+    half = len(labels) // 2
+    return (images[:half], labels[:half]), (images[half:], labels[half:])
 
 
 def find_synflow(inputs: FindInputs) -> Ticket:
@@ -226,29 +214,9 @@ def find_synflow(inputs: FindInputs) -> Ticket:
     masked network, and a weight once removed stays removed.
     """
     options: SynflowOptions = inputs.options
-    sparsity = need_sparsity(options)
     images, _ = inputs.need_data().minibatch(1, inputs.generator("score_data"))
     shape = tuple(images.shape[1:])  # as the network sees them: channels repeated, cropped
     model = copy.deepcopy(inputs.model).double()
-    weights = prunable_parameters(model)
-    masks = {name: torch.ones(w.shape, dtype=torch.bool) for name, w in weights.items()}
-    total = sum(w.numel() for w in weights.values())
-    last = kept_count(total, sparsity)
-    for done in range(1, options.rounds + 1):
-        with torch.no_grad():
-            for name, weight in weights.items():
-                weight.mul_(masks[name].to(weight.device))
-        scores = _wanted(
-            options, score("synflow", model, input_shape=shape, bn_mode=options.bn_mode)
-        )
-        keep = (
-            last
-            if done == options.rounds
-            else round(total * (1.0 - sparsity) ** (done / options.rounds))
-        )
-        ranked = {
-            name: torch.where(masks[name], value.cpu(), torch.full_like(value.cpu(), -torch.inf))
-            for name, value in scores.items()
-        }
-        masks = keep_top(ranked, max(keep, last))
+    score_of = partial(score, "synflow", input_shape=shape, bn_mode=options.bn_mode)
+    masks = scored_masks(options, model, score_of, options.rounds, options.count)
     return Ticket(masks, inputs.initial_state())

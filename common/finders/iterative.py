@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import fractions
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Annotated, Any, Literal
 
@@ -15,13 +14,16 @@ from torch import Tensor
 from common.config.section import LATER, Section, refuse
 from common.errors import UserError
 from common.finders.base import Finder, FindInputs, PretrainConfig, Stage, State, TrainingNeed
-from common.finders.rounds import RoundsOptions
+from common.finders.magnitudes import prune_smallest, prune_to_percentile, prune_to_target
+from common.finders.rounds import RoundsOptions, fewest_rounds_to
 from common.models import prunable_parameters, shortcut_weights
-from common.tickets.counts import keep_top
 from common.tickets.ticket import Ticket
 from common.tickets.transfer import RULE, is_classifier
 from common.tickets.transforms import permute_globally
 from common.training import Moment
+
+OF_THE_CHAIN = {"sparsity", "rounds", "train", "epochs_per_round", "dense", "hit_target"}
+"""Options that say how long the chain of rounds is and how it trains, not what a round removes."""
 
 
 class RewindConfig(Section):
@@ -79,10 +81,16 @@ class ImpOptions(RoundsOptions):
     name: Literal["imp"] = "imp"
     epochs_per_round: int | None = Field(None, gt=0, description="null: those of the recipe")
     rewind: RewindConfig = RewindConfig()
-    count: Literal["exact", "original", "percentile"] = Field(
+    count: Literal["exact", "original", "percentile", "truncated"] = Field(
         "exact",
         description="original: one weight more a round, and ties with it, as Rare Gems' code does; "
-        "percentile: up to a percentile of all weights, removed ones included, interpolated",
+        "percentile: up to a percentile of all weights, removed ones included, interpolated; "
+        "truncated: int(fraction * kept) + 1 weights a round, and ties, as ToST's code does",
+    )
+    hit_target: Annotated[bool, LATER] = Field(
+        False,
+        description="sparsity may be any: the fewest rounds that reach it, of which the last one "
+        "removes just so many weights that it is met exactly",
     )
     scope: Annotated[Literal["conv_linear", "conv", "all_weights"], LATER] = Field(
         "conv_linear", description="what is pruned; all_weights: also the scales of norm layers"
@@ -106,6 +114,22 @@ class ImpOptions(RoundsOptions):
             raise refuse("invert has no meaning where count is 'percentile'")
         return self
 
+    @property
+    def number_of_rounds(self) -> int:
+        """How often weights are removed."""
+        if not self.hit_target:
+            return super().number_of_rounds
+        if self.sparsity is None:
+            raise refuse("hit_target needs sparsity in place of rounds")
+        if self.sparsity == 1:
+            raise refuse("hit_target needs a sparsity below 1, found 1")
+        return fewest_rounds_to(self.sparsity, self.fraction_per_round)
+
+    def ends_at(self, round_number: int) -> float | None:
+        """Return the sparsity that a round, counted from 1, has to meet exactly, if it has to."""
+        last = self.hit_target and round_number == self.number_of_rounds
+        return self.sparsity if last else None
+
     def recipe(self) -> PretrainConfig:
         """Return the recipe of a round."""
         if self.epochs_per_round is None:
@@ -123,71 +147,6 @@ class ImpOptions(RoundsOptions):
                 "epochs, which are counted from 0"
             )
         return whole.first_epochs(epochs)
-
-
-def prune_smallest(
-    weights: Mapping[str, Tensor],
-    masks: Mapping[str, Tensor],
-    fraction: float,
-    *,
-    count: Literal["exact", "original"] = "exact",
-    largest: bool = False,
-) -> dict[str, Tensor]:
-    """Remove the weights of smallest magnitude among those a mask still keeps, over all layers.
-
-    With ``a`` kept weights, ``exact`` removes ceil(fraction * a), ties by position. ``original``
-    takes the magnitude with index ceil(fraction * a), counted from 0 in ascending order, and
-    removes everything up to it, as the code of Rare Gems does (spec 2.7).
-
-    Args:
-        weights: the trained weights by name.
-        masks: bool, of the same names and shapes.
-        fraction: of the kept weights, in (0, 1).
-        count: see above.
-        largest: remove the largest ones.
-
-    Returns:
-        The new masks; none of them keeps a weight that the old one did not.
-    """
-    sign = -1.0 if largest else 1.0
-    scores = {name: weights[name].detach().abs().double() * sign for name in masks}
-    pool = torch.cat([scores[name][masks[name]] for name in masks])
-    cut = math.ceil(fraction * pool.numel())
-    if count == "original":
-        if cut >= pool.numel():
-            return {name: torch.zeros_like(mask) for name, mask in masks.items()}
-        threshold = pool.sort().values[cut]
-        return {name: masks[name] & (scores[name] > threshold) for name in masks}
-    lowest = torch.tensor(-math.inf, dtype=torch.float64)
-    ranked = {name: torch.where(masks[name], scores[name], lowest) for name in masks}
-    return keep_top(ranked, pool.numel() - cut)
-
-
-def prune_to_percentile(
-    weights: Mapping[str, Tensor], fraction: float | fractions.Fraction
-) -> dict[str, Tensor]:
-    """Remove every weight up to a percentile of the magnitudes of all of them.
-
-    The percentile is interpolated linearly between order statistics. Of N different magnitudes
-    floor((N - 1) * fraction) + 1 are removed; those equal to the percentile are, too. Weights that
-    were removed before are zeros here and count (Generalizing Tickets, spec 2.3).
-
-    Args:
-        weights: the trained weights by name, zero where they were removed before.
-        fraction: of all weights, in [0, 1]; 1 - 0.8 in floating point is a little less than 0.2,
-            which makes a difference of one weight where the place among them is a whole number.
-
-    Returns:
-        A bool mask for every tensor.
-    """
-    scores = {name: weight.detach().abs() for name, weight in weights.items()}
-    pool = torch.cat([score.flatten() for score in scores.values()])
-    place = (pool.numel() - 1) * fraction
-    below = math.floor(place)
-    low = float(pool.kthvalue(below + 1).values)
-    high = float(pool.kthvalue(min(below + 2, pool.numel())).values)
-    threshold = low + (high - low) * float(place - below)
-    return {name: score.double() > threshold for name, score in scores.items()}
 
 
 def _start(inputs: FindInputs) -> Ticket:
@@ -216,7 +175,10 @@ def _prune(round_number: int, inputs: FindInputs) -> Ticket:
     rule = None if inputs.ticket is None else inputs.ticket.meta.get(RULE)
     masks = _current_masks(inputs, rule)
     weights = {name: trained[name] for name in masks}
-    if options.count == "percentile":
+    target = options.ends_at(round_number)
+    if target is not None:
+        kept = prune_to_target(weights, masks, target, largest=options.invert)
+    elif options.count == "percentile":
         removed = 1 - (1 - fractions.Fraction(str(options.fraction_per_round))) ** round_number
         kept = prune_to_percentile(weights, removed)
     else:
@@ -259,9 +221,7 @@ def imp_stages(options: ImpOptions) -> Sequence[Stage]:
     """Return a stage for every round, and one for late resetting before them."""
     moment = options.rewind.moment()
     late = options.rewind.restart
-    bears_on: dict[str, Any] = options.model_dump(
-        mode="json", exclude={"sparsity", "rounds", "train", "epochs_per_round", "dense"}
-    )
+    bears_on: dict[str, Any] = options.model_dump(mode="json", exclude=OF_THE_CHAIN)
     stages = []
     if late:
         need = TrainingNeed(options.late_recipe())
@@ -269,7 +229,9 @@ def imp_stages(options: ImpOptions) -> Sequence[Stage]:
     for number in range(options.number_of_rounds):
         keep = (moment,) if moment and number == 0 and not late else ()
         need = TrainingNeed(options.recipe(), keep)
-        stages.append(Stage(partial(_prune, number + 1), need, bears_on))
+        target = options.ends_at(number + 1)
+        own = bears_on if target is None else bears_on | {"hit_target": target}
+        stages.append(Stage(partial(_prune, number + 1), need, own))
     return stages
 
 

@@ -183,7 +183,7 @@ def _ticket(model: nn.Module, masks: Mapping[str, LearnedMask]) -> Ticket:
     )
 
 
-def _curves(before: Row, history: Sequence[Row]) -> dict[str, Any] | None:
+def search_curves(history: Sequence[Row]) -> dict[str, Any] | None:
     """Return the curves of a search, thinned out, as records hold them."""
     if not history:
         return None
@@ -193,8 +193,13 @@ def _curves(before: Row, history: Sequence[Row]) -> dict[str, Any] | None:
         values = [history[index].get(key) for index in chosen]
         if any(value is not None for value in values):
             curves[key] = [None if value is None else round(value, 6) for value in values]
-    found: dict[str, Any] = {"curves": curves}
-    if "selection_probability" in before:
+    return {"curves": curves}
+
+
+def _curves(before: Row, history: Sequence[Row]) -> dict[str, Any] | None:
+    """Return the curves, and the histograms of latents where there are any."""
+    found = search_curves(history)
+    if found is not None and "selection_probability" in before:
         rows = [(0, before)] + [
             (index + 1, history[index]) for index in thin(len(history), HISTOGRAM_POINTS - 1)
         ]

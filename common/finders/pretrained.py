@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
-from common.config.schema import FindOptions, Fraction
+from common.config.schema import Fraction
 from common.config.section import refuse
 from common.finders.base import (
     Finder,
@@ -19,8 +19,9 @@ from common.finders.base import (
     need_sparsity,
 )
 from common.finders.initial import RandomTicketOptions, keep_per_layer, smart_budget
+from common.finders.score_options import LayerOptions, PlainCount
 from common.finders.scores import score
-from common.tickets.counts import keep_top, kept_count
+from common.finders.selection import select_masks
 from common.tickets.ticket import Ticket
 from common.training import Moment
 
@@ -47,7 +48,7 @@ def check_rewinding(
             )
 
 
-class MagnitudeOptions(FindOptions):
+class MagnitudeOptions(LayerOptions):
     """Keep the largest weights over the whole network: of the initial or of a trained one."""
 
     name: Literal["magnitude"] = "magnitude"
@@ -55,6 +56,7 @@ class MagnitudeOptions(FindOptions):
     pretrain: PretrainConfig | None = Field(None, description="null: prune the initial weights")
     rewinding: Rewinding | None = Field(None, description="which weights the ticket starts from")
     rewind_epoch: int | None = Field(None, ge=0, description="copy kept after this epoch, from 0")
+    count: PlainCount = "exact"
 
     @model_validator(mode="after")
     def _agree(self) -> MagnitudeOptions:
@@ -76,14 +78,15 @@ class HybridOptions(RandomTicketOptions):
         return self
 
 
-def pretraining(options: MagnitudeOptions | HybridOptions) -> TrainingNeed | None:
+def pretraining(
+    pretrain: PretrainConfig | None, rewinding: Rewinding | None, rewind_epoch: int | None
+) -> TrainingNeed | None:
     """Return the training that a finder's options ask for, with the copy it rewinds to."""
-    if options.pretrain is None:
+    if pretrain is None:
         return None
-    epoch = options.rewind_epoch
-    if options.rewinding != "weights" or epoch is None:
-        return TrainingNeed(options.pretrain)
-    return TrainingNeed(options.pretrain, (Moment("epoch", epoch),))
+    if rewinding != "weights" or rewind_epoch is None:
+        return TrainingNeed(pretrain)
+    return TrainingNeed(pretrain, (Moment("epoch", rewind_epoch),))
 
 
 def start_state(inputs: FindInputs, rewinding: Rewinding, rewind_epoch: int | None) -> State:
@@ -101,15 +104,16 @@ def start_state(inputs: FindInputs, rewinding: Rewinding, rewind_epoch: int | No
 
 
 def find_magnitude(inputs: FindInputs) -> Ticket:
-    """Keep the largest weights over all prunable layers together, in one shot."""
+    """Keep the largest weights, over all prunable layers together or in each, in one shot."""
     options: MagnitudeOptions = inputs.options
     start = inputs.initial_state()
     if options.pretrain is not None and options.rewinding is not None:
         start = start_state(inputs, options.rewinding, options.rewind_epoch)
         inputs.model.load_state_dict(inputs.need_trained().final)
-    scores = score("magnitude", inputs.model)
-    total = sum(value.numel() for value in scores.values())
-    return Ticket(keep_top(scores, kept_count(total, need_sparsity(options))), start)
+    scores = score("magnitude", inputs.model, layers=options.layers)
+    sparsity = need_sparsity(options)
+    masks = select_masks(scores, sparsity, count=options.count, scope=options.scope)
+    return Ticket(masks, start)
 
 
 def find_hybrid(inputs: FindInputs) -> Ticket:
@@ -122,11 +126,13 @@ def find_hybrid(inputs: FindInputs) -> Ticket:
 
 
 def _magnitude_stages(options: MagnitudeOptions) -> Sequence[Stage]:
-    return (Stage(find_magnitude, pretraining(options)),)
+    need = pretraining(options.pretrain, options.rewinding, options.rewind_epoch)
+    return (Stage(find_magnitude, need),)
 
 
 def _hybrid_stages(options: HybridOptions) -> Sequence[Stage]:
-    return (Stage(find_hybrid, pretraining(options)),)
+    need = pretraining(options.pretrain, options.rewinding, options.rewind_epoch)
+    return (Stage(find_hybrid, need),)
 
 
 MAGNITUDE = Finder(MagnitudeOptions, _magnitude_stages)

@@ -25,12 +25,10 @@ from common.finders.base import (
     scoring_data,
 )
 from common.finders.edge_popup import EDGE_POPUP
+from common.finders.gmp import GMP
 from common.finders.initial import (
-    GraspOptions,
     RandomOptions,
     RandomTicketOptions,
-    SnipOptions,
-    SynflowOptions,
     find_grasp,
     find_random,
     find_random_ticket,
@@ -39,6 +37,8 @@ from common.finders.initial import (
 )
 from common.finders.iterative import IMP
 from common.finders.pretrained import HYBRID, MAGNITUDE
+from common.finders.score_options import GraspOptions, SnipOptions, SynflowOptions
+from common.finders.taylor import TAYLOR
 from common.finders.ticket_file import TICKET_FILE
 from common.randomness import generator
 from common.tickets.ticket import Ticket
@@ -65,6 +65,8 @@ FINDERS: dict[str, Finder] = {
     "snip": one_shot(SnipOptions, find_snip),
     "grasp": one_shot(GraspOptions, find_grasp),
     "synflow": one_shot(SynflowOptions, find_synflow),
+    "taylor": TAYLOR,
+    "gmp": GMP,
     "imp": IMP,
     "edge_popup": EDGE_POPUP,
     "ticket_file": TICKET_FILE,

@@ -12,6 +12,8 @@ from common.finders.base import PretrainConfig
 
 TOLERANCE = 0.01
 """How far, relative to it, a density may be from one that whole rounds reach."""
+ROUNDING = 1e-9
+"""How far behind a whole number of rounds a sparsity written in decimals may seem to lie."""
 
 
 def rounds_to(sparsity: float, fraction: float) -> int:
@@ -35,6 +37,17 @@ def rounds_to(sparsity: float, fraction: float) -> int:
     return rounds
 
 
+def fewest_rounds_to(sparsity: float, fraction: float) -> int:
+    """Return the smallest number of rounds that reach a sparsity, the last one perhaps not whole.
+
+    Args:
+        sparsity: to reach, below 1.
+        fraction: of the weights still there that a whole round removes.
+    """
+    exact = math.log(1 - sparsity) / math.log(1 - fraction)
+    return math.ceil(exact - ROUNDING)
+
+
 class RoundsOptions(FindOptions):
     """What methods in rounds share: how far they go, and how they train on the way."""
 
@@ -47,8 +60,7 @@ class RoundsOptions(FindOptions):
     def _say_how_far(self) -> RoundsOptions:
         if (self.rounds is None) == (self.sparsity is None):
             raise refuse("give either rounds or sparsity")
-        if self.sparsity is not None:
-            rounds_to(self.sparsity, self.fraction_per_round)
+        _ = self.number_of_rounds  # refuses a sparsity that rounds do not reach
         return self
 
     @property

@@ -49,12 +49,21 @@ def _need_batches(name: str, batches: Sequence[Batch]) -> None:
         raise UserError(f"score {name}: needs at least one batch of (images, labels), found none")
 
 
-def magnitude(model: nn.Module, batches: Sequence[Batch] = ()) -> Scores:
+def magnitude(
+    model: nn.Module, batches: Sequence[Batch] = (), *, layers: str = "conv_linear"
+) -> Scores:
     """Score ``|w|``; uses no data."""
-    return {name: w.detach().abs().clone() for name, w in prunable_parameters(model).items()}
+    weights = prunable_parameters(model, layers)
+    return {name: w.detach().abs().clone() for name, w in weights.items()}
 
 
-def snip(model: nn.Module, batches: Sequence[Batch], *, bn_mode: str = "train") -> Scores:
+def snip(
+    model: nn.Module,
+    batches: Sequence[Batch],
+    *,
+    bn_mode: str = "train",
+    layers: str = "conv_linear",
+) -> Scores:
     """Score ``|w * sum_b dL_b/dw|``, the connection sensitivity of SNIP (Lee et al. 2019).
 
     Args:
@@ -62,10 +71,11 @@ def snip(model: nn.Module, batches: Sequence[Batch], *, bn_mode: str = "train") 
         batches: ``(images, labels)`` pairs; the gradients of their mean losses are summed.
         bn_mode: ``"train"`` normalises by each batch's own statistics, ``"eval"`` by the running
             ones.
+        layers: what is scored, a scope of ``prunable_parameters``.
     """
     _need_batches("snip", batches)
     copied = _copy_for_scoring(model, train=_is_train(bn_mode))
-    weights = prunable_parameters(copied)
+    weights = prunable_parameters(copied, layers)
     total = [torch.zeros_like(w) for w in weights.values()]
     for batch in batches:
         gradients = _gradients(_loss(copied, batch), weights, graph=False)
@@ -75,13 +85,19 @@ def snip(model: nn.Module, batches: Sequence[Batch], *, bn_mode: str = "train") 
     }
 
 
-def taylor(model: nn.Module, batches: Sequence[Batch], *, bn_mode: str = "train") -> Scores:
+def taylor(
+    model: nn.Module,
+    batches: Sequence[Batch],
+    *,
+    bn_mode: str = "train",
+    layers: str = "conv_linear",
+) -> Scores:
     """Score the first-order Taylor change of the loss, ``|w * sum_b dL_b/dw|``.
 
     The same number as SNIP's; the two differ in the weights they are meant for (trained weights
     here, initial weights there).
     """
-    return snip(model, batches, bn_mode=bn_mode)
+    return snip(model, batches, bn_mode=bn_mode, layers=layers)
 
 
 def grasp(
@@ -90,6 +106,7 @@ def grasp(
     *,
     temperature: float = 200.0,
     bn_mode: str = "train",
+    layers: str = "conv_linear",
 ) -> Scores:
     """Score ``w * (H g)``, the negative of GraSP's (Wang et al. 2020), so that higher = keep.
 
@@ -102,10 +119,11 @@ def grasp(
         batches: ``(images, labels)`` pairs; the original hands over the two halves of one batch.
         temperature: logits are divided by it before the cross-entropy.
         bn_mode: see ``snip``.
+        layers: see ``snip``; ``g`` is taken over the scored weights alone.
     """
     _need_batches("grasp", batches)
     copied = _copy_for_scoring(model, train=_is_train(bn_mode))
-    weights = prunable_parameters(copied)
+    weights = prunable_parameters(copied, layers)
     summed = [torch.zeros_like(w) for w in weights.values()]
     for batch in batches:
         torch._foreach_add_(
@@ -128,6 +146,7 @@ def synflow(
     *,
     input_shape: tuple[int, ...] | None = None,
     bn_mode: str = "eval",
+    layers: str = "conv_linear",
 ) -> Scores:
     """Score ``|w| * dR/d|w|``, the synaptic flow of Tanaka et al. (2020).
 
@@ -141,17 +160,18 @@ def synflow(
         batches: only the image shape of the first one is used, where ``input_shape`` is None.
         input_shape: channels, height and width of an image.
         bn_mode: see ``snip``; ``"train"`` loses the conservation and can empty the mask.
+        layers: see ``snip``.
     """
     if input_shape is None:
         _need_batches("synflow", batches)
         input_shape = tuple(batches[0][0].shape[1:])
-    dtypes = {name: w.dtype for name, w in prunable_parameters(model).items()}
+    dtypes = {name: w.dtype for name, w in prunable_parameters(model, layers).items()}
     copied = _copy_for_scoring(model, train=_is_train(bn_mode)).double()
     with torch.no_grad():
         for value in copied.state_dict().values():
             if value.is_floating_point():
                 value.abs_()
-    weights = prunable_parameters(copied)
+    weights = prunable_parameters(copied, layers)
     device = next(iter(weights.values())).device
     flow = copied(torch.ones(1, *input_shape, dtype=torch.float64, device=device)).sum()
     gradients = _gradients(flow, weights, graph=False)
@@ -177,13 +197,13 @@ SCORES: dict[str, Callable[..., Scores]] = {
 
 
 def score(name: str, model: nn.Module, batches: Sequence[Batch] = (), **options: Any) -> Scores:
-    """Return the saliency scores of every conv and linear weight of ``model``, higher = keep.
+    """Return the saliency scores of the prunable weights of ``model``, higher = keep.
 
     Args:
         name: ``magnitude``, ``snip``, ``grasp``, ``synflow`` or ``taylor``.
         model: any plain module; it comes back exactly as it went in.
         batches: list of ``(images, labels)``; images are normalised floats, NCHW for conv nets.
-        options: options of that score.
+        options: options of that score; ``layers`` of all of them: ``conv_linear`` or ``conv``.
 
     Returns:
         A tensor per prunable parameter, of its shape and dtype.

@@ -86,3 +86,26 @@ def keep_top_with_ties(scores: Mapping[str, Tensor], keep: int) -> dict[str, Ten
         return masks
     lowest = min(float(scores[name][mask].min()) for name, mask in masks.items() if mask.any())
     return {name: (score >= lowest).cpu() for name, score in scores.items()}
+
+
+def keep_above(scores: Mapping[str, Tensor], remove: int) -> dict[str, Tensor]:
+    """Keep every score above the ``remove``-th lowest one, so fewer where that one ties.
+
+    It is the rule of ToST's code: a threshold, and whatever does not exceed it goes.
+
+    Args:
+        scores: as for :func:`keep_top`.
+        remove: how many entries go at least; with 0 none does.
+
+    Raises:
+        UserError: as :func:`keep_top`.
+    """
+    total = sum(score.numel() for score in scores.values())
+    masks = keep_top(scores, total - remove)
+    if remove in (0, total):
+        return masks
+    gone = torch.stack(
+        [scores[name][~mask].max() for name, mask in masks.items() if not mask.all()]
+    )
+    highest = float(gone.max())
+    return {name: (score > highest).cpu() for name, score in scores.items()}

@@ -76,7 +76,7 @@ REFUSED = {
     # a key that is not there
     'find={"name":"snip"}': ["find.sparsity: key is missing"],
     'find={"sparsity":0.5}': [
-        "find: key 'name' is missing (known names: dense, edge_popup, grasp,"
+        "find: key 'name' is missing (known names: dense, edge_popup, gmp, grasp,"
     ],
     'data={"augment":null}': ["data.name: key is missing"],
 }

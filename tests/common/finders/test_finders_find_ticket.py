@@ -408,6 +408,8 @@ def test_the_core_s_finders():
         "snip",
         "grasp",
         "synflow",
+        "taylor",
+        "gmp",
         "edge_popup",
         "ticket_file",
     }

@@ -10,7 +10,8 @@ from pydantic import ValidationError
 
 from common.errors import UserError
 from common.finders import FINDERS, FindInputs, Trained, find_ticket
-from common.finders.iterative import ImpOptions, prune_smallest
+from common.finders.iterative import ImpOptions
+from common.finders.magnitudes import prune_smallest
 from common.models import build_model, prunable_parameters, shortcut_weights
 from common.randomness import generator
 from common.tickets import Ticket

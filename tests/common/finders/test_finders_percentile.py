@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.finders import FINDERS, FindInputs, Trained
-from common.finders.iterative import ImpOptions, prune_to_percentile
+from common.finders.iterative import ImpOptions
+from common.finders.magnitudes import prune_to_percentile
 from common.models import build_model, prunable_parameters
 from common.randomness import generator
 

@@ -270,7 +270,7 @@ def test_unknown_scores_and_options_are_refused_with_the_nearest_name(resnet, ba
         UserError, match=r"score grasp: unknown option 'temprature'; did you mean 'temperature'\?"
     ):
         score("grasp", resnet, batches, temprature=1.0)
-    with pytest.raises(UserError, match=r"score magnitude: unknown option 'x' \(allowed: none\)"):
+    with pytest.raises(UserError, match=r"score magnitude: unknown option 'x' \(allowed: layers\)"):
         score("magnitude", resnet, x=1)
     with pytest.raises(UserError, match="bn_mode: must be 'train' or 'eval', found 'test'"):
         score("snip", resnet, batches, bn_mode="test")
