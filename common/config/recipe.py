@@ -89,8 +89,6 @@ class TrainConfig(Section):
         if self.smoothing_form != "uniform" and self.label_smoothing == 0:
             raise refuse("smoothing_form has no effect where label_smoothing is 0")
         if self.early_stopping is not None:
-            if self.select != "last":
-                raise refuse("early_stopping and select 'best_validation' exclude each other")
             if self.schedule != "step" or not self.milestones:
                 raise refuse(
                     "early_stopping needs schedule 'step' and milestones of its own, but schedule "
@@ -99,6 +97,12 @@ class TrainConfig(Section):
                 )
             if self.warmup_epochs:
                 raise refuse("early_stopping and warmup_epochs exclude each other")
+        return self
+
+    @model_validator(mode="after")
+    def _stops_or_selects(self) -> TrainConfig:
+        if self.early_stopping is not None and self.select != "last":
+            raise refuse("early_stopping and select 'best_validation' exclude each other")
         return self
 
     def first_epochs(self, epochs: int) -> Self:

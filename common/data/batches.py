@@ -6,7 +6,8 @@ their axes gives the network's NCHW shape, in channels_last memory format, witho
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
@@ -120,6 +121,19 @@ class Batches:
         plan = self._maker.plan(order, generator)
         labels = self.labels[order.to(self.device, non_blocking=True)]
         return self._steps(plan, labels, first_step)
+
+    def endless(self, batch_size: int, draws: Callable[[int], torch.Generator]) -> Iterator[Batch]:
+        """Yield batches of another size forever, augmented, in pass after shuffled pass.
+
+        Args:
+            batch_size: images of a batch; the last one of a pass may be smaller.
+            draws: maps the number of a pass to its generator, on the CPU.
+        """
+        for turn in itertools.count():
+            generator = draws(turn)
+            order = torch.randperm(self._count, generator=generator)
+            for part in order.split(batch_size):
+                yield self.at(part, generator)
 
     def at(self, indices: Tensor, generator: torch.Generator | None = None) -> Batch:
         """Return one batch of the images at ``indices`` (int64, on the CPU), in that order.

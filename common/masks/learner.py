@@ -25,9 +25,8 @@ from common.training import (
     learning_rate,
     require_finite,
 )
+from common.training.learner import BEST_ACCURACY
 from common.training.step import EagerStep, Meters, Step, fastest_step, has_dropout
-
-BEST_ACCURACY = "validation_accuracy"
 
 
 @dataclass(frozen=True)
@@ -132,6 +131,7 @@ class MaskLearner:
             meters,
             self._precision,
             self._search.label_smoothing,
+            self._search.smoothing_form,
         )
         return fastest_step(eager, self._full, self._graphs)
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from common.config.recipe import Schedule, TrainConfig
 from common.config.schema import FindOptions
-from common.config.section import LATER, refuse
+from common.config.section import LATER, changed, refuse
 
 
 class SearchConfig(TrainConfig):
@@ -41,11 +41,13 @@ class SearchConfig(TrainConfig):
     )
 
     @model_validator(mode="after")
-    def _stops_by_what_it_selects(self) -> SearchConfig:
+    def _stops_or_selects(self) -> SearchConfig:
         if self.patience is not None and self.select == "last":
             raise refuse("patience must be null where select is 'last': nothing is compared")
         if self.early_stopping is not None:
             raise refuse("early_stopping belongs to trainings; a search stops by its patience")
+        for name in changed(self, "soft_activation", "ghost_skip", "lrsi", "decay_norm"):
+            raise refuse(f"{name} belongs to trainings of weights, which a search leaves alone")
         return self
 
 

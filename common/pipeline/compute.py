@@ -8,6 +8,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +54,7 @@ from common.training import (
     train,
     write_atomically,
 )
+from common.tricks import InitScales
 
 
 def phase_paths(phase: Phase, context: Context) -> PhasePaths:
@@ -157,6 +159,8 @@ def _compute_train(
         _, start["start_test_accuracy"] = evaluate(
             model, data.test, context.precision(setting.precision)
         )
+    if phase.inputs and recipe.lrsi is not None and recipe.lrsi.order == "scale_then_mask":
+        model.load_state_dict(ticket.weights)  # the training masks them after they are scaled
     with _followed(phase, paths, context, mirror, data, recipe) as hooks:
         result: TrainResult = train(
             model,
@@ -170,10 +174,26 @@ def _compute_train(
             hooks=hooks,
         )
     write_atomically(paths.final, save_state(cpu_state(model), masks))
+    if result.dressed:
+        write_atomically(paths.dressed, save(result.dressed))
+    scaling = _scaling(paths)
     metrics = start | result.metrics
+    if scaling is not None:
+        metrics |= {
+            f"lrsi_{name}": scaling[name] for name in ("constraint_steps", "objective_steps")
+        }
     mirror.summarise(metrics)
     seconds = sum(row["seconds"] for row in result.history)
+    seconds += 0.0 if scaling is None else scaling["seconds"]
     return {"metrics": metrics, "history": result.history, "seconds": seconds}
+
+
+def _scaling(paths: PhasePaths) -> dict[str, Any] | None:
+    """Return what LRsI did if the training began with it, perhaps in another process."""
+    if not paths.scales.exists():
+        return None
+    found: dict[str, Any] = json.loads(paths.scales.read_text(encoding="utf-8"))
+    return found
 
 
 @contextmanager
@@ -206,12 +226,16 @@ def _followed(
     def keep(moment: Moment, state: dict[str, Tensor]) -> None:
         write_atomically(_kept(paths, moment), save(state))
 
+    def on_scales(found: InitScales) -> None:
+        write_atomically(paths.scales, _pretty(asdict(found)))
+
     try:
         yield TrainHooks(
             on_epoch=on_epoch,
             on_step=bar.step,
             keep=keep,
             keep_at=phase.keep_at,
+            on_scales=on_scales,
             checkpoints=store,
             checkpoint_seconds=context.checkpoint_seconds,
         )

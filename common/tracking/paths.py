@@ -40,6 +40,16 @@ class PhasePaths:
         """The state after training."""
         return self.root / "final.safetensors"
 
+    @property
+    def scales(self) -> Path:
+        """The factors with which LRsI scaled the weights before the training."""
+        return self.root / "lrsi.json"
+
+    @property
+    def dressed(self) -> Path:
+        """The state of ghost skips that are still there after the training."""
+        return self.root / "ghosts.safetensors"
+
     def kept(self, unit: str, number: int) -> Path:
         """Return the file of the state kept after an epoch or a step of the optimiser."""
         return self.root / f"{unit}_{number:04d}.safetensors"

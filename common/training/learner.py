@@ -15,13 +15,17 @@ from common.data import Batches
 from common.errors import RunFailedError
 from common.randomness import derive_seed
 from common.training.evaluate import evaluate
-from common.training.optimizer import MaskKeeper, build_optimizer
+from common.training.optimizer import MaskKeeper, build_optimizer, norm_parameters
 from common.training.precision import Precision
 from common.training.schedule import learning_rate
 from common.training.step import EagerStep, Meters, fastest_step, has_dropout
 from common.training.stopping import LAST_LOSS, early_stopped_rate, last_losses, stops_early
+from common.tricks import Dressing
 
 Row = dict[str, Any]
+BEST_ACCURACY = "validation_accuracy"
+DRESSED = "dressed"
+"""Marks an epoch whose accuracies are those of a network with tricks that fade: none to select."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +93,7 @@ class WeightLearner:
         device: where everything is.
         precision: of the forward pass.
         graphs: replay the step as a CUDA graph (CUDA only).
+        dressing: what the recipe adds to the network for a time; None: made here.
     """
 
     def __init__(
@@ -102,18 +107,28 @@ class WeightLearner:
         device: torch.device,
         precision: Precision,
         graphs: bool,
+        dressing: Dressing | None = None,
     ) -> None:
         self.model = model
         self.meters = Meters(device, keep_last=recipe.early_stopping is not None)
-        optimizer = build_optimizer(recipe, model.parameters())
-        self.optimizers: Sequence[Optimizer] = [optimizer]
+        self.dressing = dressing or Dressing(model, recipe, len(data.train), device)
+        self._optimizer = _optimizer(model, recipe, self.dressing)
+        self.optimizers: Sequence[Optimizer] = [self._optimizer]
+        self._best: dict[str, Tensor] = {}
         self._data, self._recipe = data, recipe
         self._seed, self._precision = seed, precision
         self._keeper = MaskKeeper(model, masks)
         self._keeper.apply()
         self._random_forward = has_dropout(model)
         eager = EagerStep(
-            model, optimizer, self._keeper, self.meters, precision, recipe.label_smoothing
+            model,
+            self._optimizer,
+            self._keeper,
+            self.meters,
+            precision,
+            recipe.label_smoothing,
+            recipe.smoothing_form,
+            [] if self.dressing.ghosts is None else [self.dressing.ghosts],
         )
         full = min(recipe.batch_size, data.train.image_count)
         self._step = fastest_step(eager, full, graphs)
@@ -130,16 +145,28 @@ class WeightLearner:
 
     def step(self, epoch: int, number: int, images: Tensor, labels: Tensor) -> None:
         """Take one step of the optimiser."""
+        self._fade(epoch, number)
         if self._random_forward:
             torch.manual_seed(derive_seed(self._seed, "dropout", epoch, number))
         self._step(images, labels)
 
     def end_epoch(self, epoch: int) -> Row:
         """Check that the weights are finite and the removed ones zero."""
+        self._fade(epoch + 1, 0)
         require_finite(self.model.parameters, "weights", epoch)
         self._keeper.assert_kept()
         last = self.meters.last
         return {} if last is None else {LAST_LOSS: float(last)}
+
+    def _fade(self, epoch: int, number: int) -> None:
+        """Bring the recipe's tricks to where they are before a step."""
+        ghosts = self.dressing.parameters()
+        if self.dressing.move_to(epoch, number):
+            if not self.dressing.parameters():
+                for ghost in ghosts:
+                    ghost.grad = None  # no step moves a parameter without a gradient
+                    self._optimizer.state.pop(ghost, None)
+            self._step.network_changed()
 
     def evaluate(self, epoch: int) -> Row:
         """Evaluate on the test images, and on the validation images if there are any."""
@@ -148,7 +175,30 @@ class WeightLearner:
         if self._data.validation is not None:
             loss, accuracy = evaluate(self.model, self._data.validation, self._precision)
             row |= {"validation_loss": loss, "validation_accuracy": accuracy}
+        if self.dressing.is_fading:
+            row[DRESSED] = True
+        elif self._recipe.select == "best_validation":
+            self._remember(row)
         return row
+
+    def _remember(self, row: Row) -> None:
+        """Keep a copy of the network if no earlier one did better on the validation images."""
+        accuracy = float(row["validation_accuracy"])
+        if not self._best or accuracy > float(self._best[BEST_ACCURACY]):
+            self._best = {f"best/{k}": v.clone() for k, v in self._network().items()}
+            self._best[BEST_ACCURACY] = torch.tensor(accuracy, dtype=torch.float64)
+
+    @torch.no_grad()
+    def select(self) -> None:
+        """Go back to the network with the best validation accuracy, if that is what is wanted."""
+        for name, value in self._network().items():
+            if f"best/{name}" in self._best:
+                value.copy_(self._best[f"best/{name}"])
+
+    def _network(self) -> dict[str, Tensor]:
+        """Return all tensors of the network as it computes, ghosts included."""
+        state = {f"model/{name}": value for name, value in self.model.state_dict().items()}
+        return state | {f"ghosts/{name}": value for name, value in self.dressing.state().items()}
 
     def close_epoch(self, epoch: int) -> Row:
         """Leave the network alone."""
@@ -159,11 +209,44 @@ class WeightLearner:
         return stops_early(self._recipe, history)
 
     def carried(self) -> dict[str, Tensor]:
-        """Return nothing: model and optimiser are all there is."""
-        return {}
+        """Return the ghosts, what the optimiser remembers of them, and the best network so far."""
+        tensors = {f"ghosts/{name}": value for name, value in self.dressing.state().items()}
+        for index, parameter in enumerate(self.dressing.parameters()):
+            for key, value in self._optimizer.state.get(parameter, {}).items():
+                if isinstance(value, Tensor):
+                    tensors[f"momentum/{index}/{key}"] = value
+        return tensors | self._best
 
     def carry_on(self, tensors: Mapping[str, Tensor]) -> None:
-        """Take nothing back."""
+        """Take back what ``carried`` returned."""
+        self.dressing.load(_under("ghosts/", tensors))
+        parameters = self.dressing.parameters()
+        for name, value in _under("momentum/", tensors).items():
+            index, _, key = name.partition("/")
+            parameter = parameters[int(index)]
+            self._optimizer.state[parameter][key] = value.to(parameter.device)
+        state = self._network()
+        self._best = {
+            name: torch.empty_like(state[name[5:]]).copy_(value) if name[5:] in state else value
+            for name, value in tensors.items()
+            if name.startswith("best/") or name == BEST_ACCURACY
+        }
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the tensors whose names begin with a prefix, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+
+
+def _optimizer(model: nn.Module, recipe: TrainConfig, dressing: Dressing) -> Optimizer:
+    parameters = [*model.parameters(), *dressing.parameters()]
+    if recipe.decay_norm:
+        return build_optimizer(recipe, parameters)
+    norms = norm_parameters(model)
+    if dressing.ghosts is not None:
+        norms += norm_parameters(dressing.ghosts)
+    known = {id(parameter) for parameter in norms}
+    return build_optimizer(recipe, [p for p in parameters if id(p) not in known], norms)
 
 
 def require_finite(parameters: Callable[[], Any], what: str, epoch: int) -> None:

@@ -6,19 +6,22 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from common.config.recipe import TrainConfig
+from common.config.tricks import LrsiConfig
 from common.data import Batches
 from common.errors import RunFailedError, UserError
 from common.randomness import generator
 from common.training.checkpoint import CheckpointStore
-from common.training.learner import Learner, Row, TrainData, WeightLearner
+from common.training.learner import BEST_ACCURACY, DRESSED, Learner, Row, TrainData, WeightLearner
 from common.training.precision import Precision
 from common.training.stopping import LAST_LOSS, stops_early
+from common.tricks import Dressing, InitScales, learn_scales, read_scales, scale_weights
 
 
 @dataclass(frozen=True, order=True)
@@ -43,6 +46,7 @@ class TrainHooks:
         on_step: gets the number of images of every step.
         keep: gets the state at each moment of ``keep_at``.
         keep_at: the moments at which a copy of the state is wanted.
+        on_scales: gets the factors of LRsI, once they are learned.
         checkpoints: where to save and resume; None: nowhere.
         checkpoint_seconds: shortest time between two checkpoints.
     """
@@ -51,6 +55,7 @@ class TrainHooks:
     on_step: Callable[[int], None] = lambda images: None
     keep: Callable[[Moment, dict[str, Tensor]], None] = lambda moment, state: None
     keep_at: Sequence[Moment] = ()
+    on_scales: Callable[[InitScales], None] = lambda scales: None
     checkpoints: CheckpointStore | None = None
     checkpoint_seconds: float = 60.0
 
@@ -63,11 +68,13 @@ class TrainResult:
         history: one row of metrics an epoch.
         metrics: last-epoch accuracies, and the best test accuracy and the test accuracy at the
             best validation accuracy, each in a field of its own; percent. With early stopping also
-            ``trained_epochs``.
+            ``trained_epochs``; where the best network is selected, ``last_test_accuracy``.
+        dressed: the state of what is still on the network at the end (kept ghosts); mostly none.
     """
 
     history: list[Row] = field(default_factory=list)
     metrics: dict[str, float | None] = field(default_factory=dict)
+    dressed: dict[str, Tensor] = field(default_factory=dict)
 
 
 def train(
@@ -98,10 +105,22 @@ def train(
     Returns:
         The metrics of every epoch and of the whole training.
 
+    A network with soft activations or ghosts that never fade comes back without them; its
+    accuracies are those with them. LRsI comes first, from the weights as they are.
+
     Raises:
         RunFailedError: the training loss became infinite or not a number.
+        UserError: the recipe selects by validation images that are not there.
     """
     hooks = hooks or TrainHooks()
+    if recipe.select == "best_validation" and data.validation is None:
+        raise UserError(
+            "train.select: 'best_validation' needs validation images; set data.validation"
+        )
+    dressing = Dressing(model, recipe, len(data.train), device)
+    first = hooks.checkpoints is None or hooks.checkpoints.load() is None
+    if recipe.lrsi is not None and first:
+        hooks.on_scales(_rescale(model, data.train, recipe.lrsi, masks, dressing, seed))
     learner = WeightLearner(
         model,
         data,
@@ -111,14 +130,61 @@ def train(
         device=device,
         precision=precision,
         graphs=graphs,
+        dressing=dressing,
     )
-    history = run_epochs(learner, data.train, recipe, seed=seed, hooks=hooks)
+    save_start = recipe.lrsi is not None and first
+    history = run_epochs(learner, data.train, recipe, seed=seed, hooks=hooks, save_start=save_start)
     metrics = summarise(history) if history else dict(learner.evaluate(0))
-    return TrainResult(history, metrics)
+    if history and recipe.select == "best_validation":
+        learner.select()
+        metrics = selected(history, metrics)
+    metrics |= _parameter_counts(model, masks, dressing)
+    dressed = {name: value.detach().cpu().clone() for name, value in dressing.state().items()}
+    dressing.take_off()
+    return TrainResult(history, metrics, dressed)
+
+
+def _rescale(
+    model: nn.Module,
+    batches: Batches,
+    config: LrsiConfig,
+    masks: Mapping[str, Tensor],
+    dressing: Dressing,
+    seed: int,
+) -> InitScales:
+    """Learn the factors of LRsI and multiply them in, or those of a file."""
+    attached = [] if dressing.ghosts is None else [dressing.ghosts]
+    if config.resume is not None:
+        scales = read_scales(Path(config.resume), config.sha256)
+        scale_weights([model, *attached], scales)
+        return InitScales(scales)
+    stream = batches.endless(config.batch_size, lambda turn: generator(seed, "lrsi", turn))
+    return learn_scales(model, stream, config, masks=masks, attached=attached)
+
+
+def _parameter_counts(
+    model: nn.Module, masks: Mapping[str, Tensor], dressing: Dressing
+) -> dict[str, float | None]:
+    """Return the sizes of networks with ghosts: of what was added, and of what is left at the end.
+
+    Ghosts are dense, so a sparsity says too little about a network that keeps them.
+    """
+    if not dressing.ghost_parameters:
+        return {}
+    removed = sum(int((~mask).sum()) for mask in masks.values())
+    plain = sum(parameter.numel() for parameter in model.parameters()) - removed
+    kept = sum(parameter.numel() for parameter in dressing.parameters())
+    return {"ghost_parameters": dressing.ghost_parameters, "final_parameters": plain + kept}
 
 
 def run_epochs(
-    learner: Learner, batches: Batches, recipe: TrainConfig, *, seed: int, hooks: TrainHooks
+    learner: Learner,
+    batches: Batches,
+    recipe: TrainConfig,
+    *,
+    seed: int,
+    hooks: TrainHooks,
+    save_start: bool = False,
 ) -> list[Row]:
     """Let ``learner`` learn until its recipe's epochs are over or it says that it is finished.
 
@@ -130,6 +196,7 @@ def run_epochs(
         recipe: says how many epochs, and which of them are evaluated.
         seed: the source of the order and the augmentation of every epoch.
         hooks: see ``TrainHooks``.
+        save_start: write a checkpoint before the first step, because the start was costly.
 
     Returns:
         The rows of metrics of all epochs, those before an interruption included.
@@ -140,6 +207,8 @@ def run_epochs(
     """
     saver = _Saver(learner, hooks)
     history, first_step, before = saver.resume()
+    if save_start:
+        saver.save(history, 0)
     while len(history) < recipe.epochs and not learner.is_finished(history):
         epoch = len(history)
         saver.started = time.monotonic() - before
@@ -218,15 +287,16 @@ def _keep_copy(moment: Moment, learner: Learner, hooks: TrainHooks) -> None:
 def summarise(history: Sequence[Row]) -> dict[str, float | None]:
     """Return the metrics of a training from its epochs.
 
-    Only evaluated epochs count. The test accuracies of the last epoch, of the epoch with the best
-    validation accuracy (the first such epoch), and of the best test epoch are three different
-    numbers and stay so. With early stopping the number of epochs is a metric, too.
+    Only evaluated epochs count, and none in which tricks still fade. The test accuracies of the
+    last epoch, of the epoch with the best validation accuracy (the first such epoch), and of the
+    best test epoch are three different numbers and stay so. With early stopping the number of
+    epochs is a metric, too.
     """
-    unwanted = ("epoch", "lr", "seconds", LAST_LOSS)
+    unwanted = ("epoch", "lr", "seconds", LAST_LOSS, DRESSED)
     metrics: dict[str, float | None] = {k: v for k, v in history[-1].items() if k not in unwanted}
     if LAST_LOSS in history[-1]:
         metrics["trained_epochs"] = len(history)
-    evaluated = [row for row in history if "test_accuracy" in row]
+    evaluated = [row for row in history if "test_accuracy" in row and DRESSED not in row]
     metrics["best_test_accuracy"] = max(row["test_accuracy"] for row in evaluated)
     metrics["first_epoch_test_accuracy"] = history[0].get("test_accuracy")
     metrics["test_accuracy_at_best_validation"] = None
@@ -234,6 +304,17 @@ def summarise(history: Sequence[Row]) -> dict[str, float | None]:
         best = max(evaluated, key=lambda row: row["validation_accuracy"])
         metrics["test_accuracy_at_best_validation"] = best["test_accuracy"]
     return metrics
+
+
+def selected(
+    history: Sequence[Row], metrics: Mapping[str, float | None]
+) -> dict[str, float | None]:
+    """Return the metrics of the epoch with the best validation accuracy, and those of the last."""
+    evaluated = [row for row in history if BEST_ACCURACY in row and DRESSED not in row]
+    best = max(evaluated, key=lambda row: float(row[BEST_ACCURACY]))
+    found = {key: best[key] for key in metrics if key in best}
+    chosen = {"last_test_accuracy": metrics["test_accuracy"], "selected_epoch": best["epoch"] + 1}
+    return {**metrics, **found, **chosen}
 
 
 def cpu_state(model: nn.Module) -> dict[str, Tensor]:

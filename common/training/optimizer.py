@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -13,21 +13,38 @@ from common.config.recipe import TrainConfig
 from common.errors import UserError
 
 
-def build_optimizer(recipe: TrainConfig, parameters: Iterable[nn.Parameter]) -> Optimizer:
-    """Return the recipe's optimiser; weight decay acts on every parameter handed over.
+def build_optimizer(
+    recipe: TrainConfig,
+    parameters: Iterable[nn.Parameter],
+    undecayed: Iterable[nn.Parameter] = (),
+) -> Optimizer:
+    """Return the recipe's optimiser; weight decay acts on every parameter but the undecayed ones.
 
     Adam's weight decay is the L2 term added to the gradient, not the decoupled one.
     """
+    groups: list[dict[str, Any]] = [{"params": list(parameters)}]
+    if rest := list(undecayed):
+        groups.append({"params": rest, "weight_decay": 0.0})
     if recipe.optimizer == "sgd":
         return SGD(
-            parameters,
+            groups,
             lr=recipe.lr,
             momentum=recipe.momentum,
             nesterov=recipe.nesterov,
             weight_decay=recipe.weight_decay,
             fused=True,
         )
-    return Adam(parameters, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+    return Adam(groups, lr=recipe.lr, weight_decay=recipe.weight_decay, fused=True)
+
+
+def norm_parameters(model: nn.Module) -> list[nn.Parameter]:
+    """Return the scales and shifts of a network's norm layers."""
+    return [
+        parameter
+        for module in model.modules()
+        if isinstance(module, nn.modules.batchnorm._NormBase | nn.GroupNorm | nn.LayerNorm)
+        for parameter in module.parameters(recurse=False)
+    ]
 
 
 class Constraint(Protocol):

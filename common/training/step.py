@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Literal, Protocol
 
 import torch
 import torch.nn.functional as F
@@ -49,11 +50,37 @@ class Meters:
         return float(self.loss) / images, 100.0 * float(self.correct) / images
 
 
+SmoothingForm = Literal["uniform", "exclude_target"]
+
+
+def smoothed_loss(
+    logits: Tensor, labels: Tensor, amount: float, form: SmoothingForm = "uniform"
+) -> Tensor:
+    """Return the mean cross-entropy with smoothed labels.
+
+    Args:
+        logits: (batch, C) floats.
+        labels: (batch,) int64.
+        amount: a, what is taken from the true class.
+        form: ``uniform``: a / C go to each class, the true one too (Szegedy et al., PyTorch);
+            ``exclude_target``: a / (C - 1) to each other class (ToST, spec 2.7).
+    """
+    if form == "uniform" or amount == 0:
+        return F.cross_entropy(logits, labels, label_smoothing=amount)
+    surprise = -F.log_softmax(logits, dim=1)
+    true = surprise.gather(1, labels[:, None]).squeeze(1)
+    others = (surprise.sum(dim=1) - true) / (logits.shape[1] - 1)
+    return ((1 - amount) * true + amount * others).mean()
+
+
 class Step(Protocol):
     """Trains on one batch and adds to the meters."""
 
     def __call__(self, images: Tensor, labels: Tensor) -> None:
         """Train on normalised images (NCHW) and their class labels (int64)."""
+
+    def network_changed(self) -> None:
+        """Note that the network's forward pass is another one from now on."""
 
 
 class EagerStep:
@@ -67,6 +94,8 @@ class EagerStep:
         meters: Meters,
         precision: Precision,
         label_smoothing: float,
+        smoothing_form: SmoothingForm = "uniform",
+        attached: Sequence[nn.Module] = (),
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -74,13 +103,15 @@ class EagerStep:
         self.meters = meters
         self.precision = precision
         self.label_smoothing = label_smoothing
+        self.smoothing_form = smoothing_form
+        self.attached = attached
         self.convolutions = fast_convolutions(model, meters.loss.device, precision)
 
     def forward_backward(self, images: Tensor, labels: Tensor) -> None:
         """Compute the gradients of the mean loss and add to the meters."""
         with autocast(self.precision, images.device), self.convolutions:
             logits = self.model(images)
-        loss = F.cross_entropy(logits.float(), labels, label_smoothing=self.label_smoothing)
+        loss = smoothed_loss(logits.float(), labels, self.label_smoothing, self.smoothing_form)
         loss.backward()
         self.meters.add(loss, logits, labels)
 
@@ -95,6 +126,9 @@ class EagerStep:
         self.optimizer.zero_grad(set_to_none=True)
         self.forward_backward(images, labels)
         self.update()
+
+    def network_changed(self) -> None:
+        """Do nothing: every forward pass is launched anew."""
 
 
 class GraphedStep:
@@ -132,12 +166,17 @@ class GraphedStep:
             self.graph.replay()
         self.eager.update()
 
+    def network_changed(self) -> None:
+        """Capture the next full batch anew."""
+        self.graph = None
+
     def _capture(self, images: Tensor, labels: Tensor) -> None:
         self.images, self.labels = images.clone(), labels.clone()
         step = self.eager
         # Warming up moves BatchNorm statistics, meters and the random state of dropout; all must be
         # as if it never happened.
-        state = {name: value.clone() for name, value in step.model.state_dict().items()}
+        networks = [step.model, *step.attached]
+        states = [{k: v.clone() for k, v in part.state_dict().items()} for part in networks]
         meters = {name: value.clone() for name, value in step.meters.tensors().items()}
         with torch.random.fork_rng([images.device] if images.is_cuda else []):
             stream = torch.cuda.Stream()
@@ -151,7 +190,8 @@ class GraphedStep:
             self.graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self.graph):
                 step.forward_backward(self.images, self.labels)
-        step.model.load_state_dict(state)
+        for part, state in zip(networks, states, strict=True):
+            part.load_state_dict(state)
         for name, value in step.meters.tensors().items():
             value.copy_(meters[name])
 

@@ -33,6 +33,7 @@ FULL = {
         "pretrain": {
             "epochs": 12,
             "milestones": [4, 8],
+            "label_smoothing": 0.1,
             "subset": {"fraction": 0.5},
             "corruption": {"random_labels": True},
         },
@@ -40,7 +41,13 @@ FULL = {
         "rewind_epoch": 3,
     },
     "transform": ["layerwise_rearrange", {"name": "layerwise_weights_shuffling", "scope": "all"}],
-    "train": {"epochs": 12, "batch_size": 32, "milestones": [4, 8], "schedule_epochs": 12},
+    "train": {
+        "epochs": 12,
+        "batch_size": 32,
+        "milestones": [4, 8],
+        "schedule_epochs": 12,
+        "label_smoothing": 0.1,
+    },
     "precision": "float32",
     "seeds": [0, 1],
 }

@@ -29,6 +29,16 @@ NAMES = {
 CLASSES = {"find.name", "transform.0.name", "transform.1.name"}
 # Needs milestones of its own, which the walk takes away.
 STOPPING = {"train.early_stopping", "find.pretrain.early_stopping"}
+# Sections that are not there by default; each is made with a field of its own.
+TRICKS = {
+    f"{recipe}.{trick}": field
+    for recipe in ("train", "find.pretrain")
+    for trick, field in {
+        "soft_activation": '{"end":0.5}',
+        "ghost_skip": '{"end":0.5}',
+        "lrsi": '{"iters":5}',
+    }.items()
+}
 
 
 def leaves(section, path=""):
@@ -85,7 +95,7 @@ def test_every_field_that_bears_on_the_numbers_changes_the_hash(parse):
     hashes = {config_hash(config)}
     seen = []
     for path, schema, value in leaves(config):
-        if path in {*LABELS, *CLASSES, *STOPPING, "schema_version"}:
+        if path in {*LABELS, *CLASSES, *STOPPING, *TRICKS, "schema_version"}:
             continue
         changed = []
         for other in NAMES.get(path, other_values(schema, value)):
@@ -104,6 +114,13 @@ def test_every_field_that_bears_on_the_numbers_changes_the_hash(parse):
 @pytest.mark.parametrize("path", sorted(STOPPING))
 def test_early_stopping_changes_the_hash(parse, path):
     values = ("null", "{}", '{"patience":5}')
+    assert len({config_hash(parse(f"{path}={value}")) for value in values}) == 3
+    assert config_hash(parse(f"{path}=null")) == config_hash(parse())
+
+
+@pytest.mark.parametrize("path", sorted(TRICKS))
+def test_a_trick_changes_the_hash(parse, path):
+    values = ("null", "{}", TRICKS[path])
     assert len({config_hash(parse(f"{path}={value}")) for value in values}) == 3
     assert config_hash(parse(f"{path}=null")) == config_hash(parse())
 

@@ -18,6 +18,7 @@ from common.launch.discovery import load_methods
 from common.masks import SearchConfig
 
 MOST_CONFIGS = 30
+TRICKS = {"smoothing_form", "decay_norm", "soft_activation", "ghost_skip", "lrsi"}
 
 
 class Grown(Section):
@@ -57,8 +58,8 @@ def test_only_the_json_name_is_known_and_shown():
     [
         (AugmentConfig(), {"crop", "min_area", "frozen"}),
         (DataConfig(name="digits"), {"stream", "test_split"}),
-        (TrainConfig(), {"early_stopping"}),
-        (SearchConfig(), {"watch_test", "early_stopping"}),
+        (TrainConfig(), {"early_stopping", "select"} | TRICKS),
+        (SearchConfig(), {"watch_test", "early_stopping"} | TRICKS),
         (
             EdgePopupOptions(sparsity=0.5),
             {"scope", "gradual", "prune_period", "regularization", "lambda", "invert"}
