@@ -1,0 +1,1 @@
+"""Replication of ToST, "Training Your Sparse Neural Network Better with Any Mask" (ICML 2022)."""

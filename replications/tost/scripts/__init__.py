@@ -1,0 +1,1 @@
+"""The analysis scripts, under the names of the original; ``analysis`` holds what they do."""
