@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from torch import nn
 
 from common.errors import UserError
-from common.finders import score
+from common.finders import find_ticket, score
 from common.finders.selection import prune_in_steps, select_masks
+from common.models import build_model
 from common.tickets import keep_above, kept_count, removed_count
 
 SPARSITIES = (0.9, 0.95, 0.98)
@@ -186,3 +187,25 @@ def test_scores_of_a_softmax_of_two_weights():
 def test_a_sparsity_out_of_range_is_refused():
     with pytest.raises(UserError, match=r"sparsity: must lie in \[0, 1\]"):
         prune_in_steps(Fixed(), lambda _: {}, 1.5, 1)
+
+
+DENSITIES = {  # of layers by their fan-in: max(0, 1 - t * sqrt(fan_in))
+    0.9: (0.017015, 1_116_436, ["layer4.0.conv2", "layer4.1.conv1", "layer4.1.conv2"]),
+    0.98: (0.027706, 223_288, None),
+}
+
+
+@pytest.mark.filterwarnings("ignore::common.tickets.ticket.LayerCollapseWarning")
+@pytest.mark.parametrize("sparsity", DENSITIES)
+def test_the_largest_initial_weights_of_resnet18_lie_where_the_fan_in_is_small(sparsity):
+    model = build_model("resnet18", num_classes=10, generator=torch.Generator().manual_seed(0))
+    ticket = find_ticket("magnitude", model, sparsity=sparsity, count="threshold")
+    threshold, left, empty = DENSITIES[sparsity]
+    assert sum(ticket.layer_kept().values()) == left
+    for name, density in ticket.layer_densities().items():
+        weight = ticket.weights[name]
+        wanted = max(0.0, 1 - threshold * weight[0].numel() ** 0.5)
+        error = 4 * (0.25 / weight.numel()) ** 0.5
+        assert density == pytest.approx(wanted, abs=max(error, 0.002)), name
+    if empty is not None:
+        assert ticket.collapsed_layers() == [f"{name}.weight" for name in empty]
