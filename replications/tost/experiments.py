@@ -100,7 +100,7 @@ def _tweaks() -> Iterator[Config]:
     The authors' scripts pass the activation to all trainings of a chain, so the masks of their
     curves differ; all other tricks train the masks of the plain network here.
     """
-    place = {"data": images("cifar100", TOST), "model": {"name": "resnet18"}}
+    place: Config = {"data": images("cifar100", TOST), "model": {"name": "resnet18"}}
     rounds = {"find.rounds": list(LEVELS)}
     for name in ("default", *(f"{function}_keep" for function in FUNCTIONS), "swish", "mish"):
         train = TOST.train | recipe_of(name)

@@ -25,7 +25,7 @@ REAL: Config = {
     "subset": {"count": 10000},
     "augment": {"crop_padding": 4, "crop_size": 32, "horizontal_flip": True},
 }
-REAL_MODEL: Config = {"name": "resnet14"}
+REAL_MODEL: Config = {"name": "resnet8"}
 REAL_EPOCHS = 12
 
 
