@@ -6,7 +6,9 @@ size of every training that the finder itself runs; ``find.name: "load"`` for ``
 ``model.scale_fan: false`` for nothing; ``find.rate`` for ``find.fraction_per_round``;
 ``find.rewind_epoch`` of iterative pruning for the section ``find.rewind`` of late resetting;
 ``transfer.target`` for ``data.name``; ``transfer.source: "cifar100"`` for a section that is
-otherwise the target's. It comes before the validation, so that a run is the same
+otherwise the target's; in a recipe ``label_smoothing: {"alpha": 0.1, "form": "exclude_target"}``
+for two fields, a trick that says ``"enabled": false`` for none, and ``soft_activation: "relu"`` for
+none, too. It comes before the validation, so that a run is the same
 run, with the same hash, in either spelling.
 """
 
@@ -45,6 +47,8 @@ def spelled_out(raw: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
             "model.scale_fan: only false is known here; a factor on the fans of the initial "
             'weights is model.init_options.fan_scale, such as {"fan_scale": 0.5}'
         )
+    for section in (result.get("train"), *_sections_of(find)):
+        _spell_tricks(section)
     if isinstance(find, dict) and "rate" in find:
         _put(result, "find.rate", find.pop("rate"), ["find.fraction_per_round"])
     if isinstance(find, dict) and "rewind_epoch" in find and find.get("name") == "imp":
@@ -60,6 +64,39 @@ def spelled_out(raw: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
     if isinstance(data, dict) and "batch_size" in data:
         _put(result, "data.batch_size", data.pop("batch_size"), _batch_sizes(result, catalog))
     return result
+
+
+TRICKS = ("soft_activation", "ghost_skip", "lrsi")
+
+
+def _sections_of(find: object) -> list[Any]:
+    """Return the sections of a finder, any of which may be a recipe."""
+    return (
+        [value for value in find.values() if isinstance(value, dict)]
+        if isinstance(find, dict)
+        else []
+    )
+
+
+def _spell_tricks(recipe: object) -> None:
+    """Put a recipe's tricks in their first spelling, in place."""
+    if not isinstance(recipe, dict):
+        return
+    smoothing = recipe.get("label_smoothing")
+    if isinstance(smoothing, dict) and set(smoothing) <= {"alpha", "form"}:
+        recipe["label_smoothing"] = smoothing.get("alpha", 0.1)
+        recipe.setdefault("smoothing_form", smoothing.get("form", "exclude_target"))
+    soft = recipe.get("soft_activation")
+    if isinstance(soft, str):
+        recipe["soft_activation"] = {"name": soft}
+    for name in TRICKS:
+        trick = recipe.get(name)
+        if isinstance(trick, dict) and isinstance(trick.get("enabled"), bool):
+            on = trick.pop("enabled")
+            recipe[name] = trick if on else None
+    soft = recipe.get("soft_activation")
+    if isinstance(soft, dict) and soft.get("name") == "relu":
+        recipe["soft_activation"] = None
 
 
 def _late(epoch: object) -> object:
