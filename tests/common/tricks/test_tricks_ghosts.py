@@ -51,7 +51,7 @@ def test_depthwise_convolutions_have_ghosts_with_one_scale_a_channel():
 
 
 def test_at_first_a_ghost_is_the_same_map_in_all_channels_with_mean_0():
-    model, ghosts = ghosted("resnet8")
+    _, ghosts = ghosted("resnet8")
     x = torch.randn(16, 16, 8, 8, generator=torch.Generator().manual_seed(1))
     out = ghosts.ghosts[0].train()(x).detach()
     assert out.std() > 0.1
