@@ -63,6 +63,9 @@ class TrainConfig(Section):
     select: Annotated[Literal["last", "best_validation"], LATER] = Field(
         "last", description="best_validation: keep the network of the best evaluated epoch"
     )
+    freeze_negative: Annotated[bool, LATER] = Field(
+        False, description="true: the bug of a known code, by which no negative weight learns"
+    )
     soft_activation: Annotated[SoftActivationConfig | None, LATER] = None
     ghost_skip: Annotated[GhostSkipConfig | None, LATER] = None
     lrsi: Annotated[LrsiConfig | None, LATER] = None

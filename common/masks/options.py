@@ -10,6 +10,9 @@ from common.config.recipe import Schedule, TrainConfig
 from common.config.schema import FindOptions
 from common.config.section import LATER, changed, refuse
 
+WEIGHT_TRICKS = ("soft_activation", "ghost_skip", "lrsi", "decay_norm", "freeze_negative")
+"""Fields of a recipe that change how weights learn."""
+
 
 class SearchConfig(TrainConfig):
     """The recipe with which a mask is learned: that of a training, and when it may stop.
@@ -46,7 +49,7 @@ class SearchConfig(TrainConfig):
             raise refuse("patience must be null where select is 'last': nothing is compared")
         if self.early_stopping is not None:
             raise refuse("early_stopping belongs to trainings; a search stops by its patience")
-        for name in changed(self, "soft_activation", "ghost_skip", "lrsi", "decay_norm"):
+        for name in changed(self, *WEIGHT_TRICKS):
             raise refuse(f"{name} belongs to trainings of weights, which a search leaves alone")
         return self
 

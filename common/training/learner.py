@@ -117,7 +117,7 @@ class WeightLearner:
         self._best: dict[str, Tensor] = {}
         self._data, self._recipe = data, recipe
         self._seed, self._precision = seed, precision
-        self._keeper = MaskKeeper(model, masks)
+        self._keeper = MaskKeeper(model, masks, freeze_negative=recipe.freeze_negative)
         self._keeper.apply()
         self._random_forward = has_dropout(model)
         eager = EagerStep(

@@ -47,6 +47,10 @@ def norm_parameters(model: nn.Module) -> list[nn.Parameter]:
     ]
 
 
+FREEZES_BELOW = 1e-6
+"""Weights below this do not learn where negative weights are frozen."""
+
+
 class Constraint(Protocol):
     """What a method does around every step of the optimiser, beside following the loss."""
 
@@ -63,9 +67,13 @@ class MaskKeeper:
     Args:
         model: the network that is trained.
         masks: parameter name -> bool mask; other parameters are left alone.
+        freeze_negative: no gradient moves what is negative of any parameter called a weight, those
+            of norm layers too: a bug of a known lottery-ticket code (ToST, spec 2.4).
     """
 
-    def __init__(self, model: nn.Module, masks: Mapping[str, Tensor]) -> None:
+    def __init__(
+        self, model: nn.Module, masks: Mapping[str, Tensor], *, freeze_negative: bool = False
+    ) -> None:
         parameters = dict(model.named_parameters())
         for name in masks:
             if name not in parameters:
@@ -77,9 +85,15 @@ class MaskKeeper:
             for name, mask in masks.items()
         ]
         self._names = list(masks)
+        watched = [value for name, value in parameters.items() if "weight" in name]
+        self._watched = watched if freeze_negative else []
 
+    @torch.no_grad()
     def prepare(self) -> None:
-        """Leave the gradients alone: what a removed weight learns is cleared after the step."""
+        """Clear the gradients of frozen weights; a removed weight is cleared after the step."""
+        for weight in self._watched:
+            if weight.grad is not None:
+                weight.grad.masked_fill_(weight < FREEZES_BELOW, 0.0)
 
     @torch.no_grad()
     def apply(self, optimizer: Optimizer | None = None) -> None:

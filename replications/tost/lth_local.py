@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from pydantic import Field
 from torch import Tensor
 
 from common.config.recipe import Schedule
+from common.config.section import LATER
 from common.finders import Finder, FindInputs, PretrainConfig, Stage, TrainingNeed
 from common.finders.rounds import RoundsOptions
 from common.models import initialise, prunable_parameters
@@ -50,12 +51,20 @@ class LthLocalOptions(RoundsOptions):
         1e-3, gt=0.0, description="learning rate of the first, dense training; null: the recipe's"
     )
     reinit: bool = Field(False, description="start every round from fresh weights, masked")
+    freeze_negative_bug: Annotated[bool, LATER] = Field(
+        False,
+        description="true: that code's bug, by which negative weights never learn, in every "
+        "round; the last training has a field of its own for it, train.freeze_negative",
+    )
 
     def recipe(self, round_number: int) -> LthLocalRecipe:
         """Return the recipe of a round, counted from 1; the first one trains the dense network."""
-        if round_number > 1 or self.first_lr is None:
-            return self.train
-        return self.train.model_copy(update={"lr": self.first_lr})
+        changes: dict[str, Any] = {}
+        if round_number == 1 and self.first_lr is not None:
+            changes["lr"] = self.first_lr
+        if self.freeze_negative_bug:
+            changes["freeze_negative"] = True
+        return self.train.model_copy(update=changes)
 
 
 def prune_to_local_percentile(weight: Tensor, mask: Tensor, fraction: float) -> Tensor:
@@ -101,7 +110,8 @@ def _prune(round_number: int, inputs: FindInputs) -> Ticket:
 
 def _stages(options: LthLocalOptions) -> Sequence[Stage]:
     bears_on: dict[str, Any] = options.model_dump(
-        mode="json", exclude={"sparsity", "rounds", "train", "first_lr"}
+        mode="json",
+        exclude={"sparsity", "rounds", "train", "first_lr", "freeze_negative_bug"},
     )
     return [
         Stage(partial(_prune, number), TrainingNeed(options.recipe(number)), bears_on)

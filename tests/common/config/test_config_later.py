@@ -18,7 +18,9 @@ from common.launch.discovery import load_methods
 from common.masks import SearchConfig
 
 MOST_CONFIGS = 30
-TRICKS = {"smoothing_form", "decay_norm", "soft_activation", "ghost_skip", "lrsi"}
+TRICKS = {"smoothing_form", "decay_norm", "freeze_negative"} | {
+    *("soft_activation", "ghost_skip", "lrsi"),
+}
 
 
 class Grown(Section):

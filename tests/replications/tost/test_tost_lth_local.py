@@ -13,6 +13,7 @@ from common.models import build_model
 from common.pipeline import Methods, compute_phase, finish_run, phase_paths, plan_run
 from common.randomness import generator
 from common.tickets import Ticket
+from common.tickets.states import load_state
 from replications.tost.lth_local import LTH_LOCAL, LthLocalOptions, prune_to_local_percentile
 
 
@@ -199,6 +200,36 @@ def test_a_run_trains_dense_then_prunes_every_tensor(raw_run, context, one_threa
     record = finish_run(plan, context)
     assert record["metrics"]["search_epochs"] == 8
     assert record["metrics"]["test_accuracy"] > 40, "chance is 10 %"
+
+
+def test_the_bug_of_frozen_negative_weights_is_part_of_every_round_s_recipe():
+    chosen = options(rounds=3, freeze_negative_bug=True)
+    recipes = [stage.training.recipe for stage in LTH_LOCAL.stages(chosen)]
+    assert [recipe.freeze_negative for recipe in recipes] == [True] * 3
+    assert [recipe.lr for recipe in recipes] == [1e-3, 1.2e-3, 1.2e-3]
+    plain = options(rounds=3)
+    assert not any(s.training.recipe.freeze_negative for s in LTH_LOCAL.stages(plain))
+    assert "freeze_negative_bug" not in plain.model_dump()
+    assert chosen.model_dump()["freeze_negative_bug"] is True
+    assert LTH_LOCAL.stages(plain)[0].bears_on == LTH_LOCAL.stages(chosen)[0].bears_on
+
+
+def test_with_the_bug_the_dense_training_leaves_negative_weights_alone(
+    raw_run, context, one_thread
+):
+    methods = Methods().extended(finders={"lth_local": LTH_LOCAL})
+    recipe = {"epochs": 2, "batch_size": 50, "optimizer": "sgd", "lr": 0.05, "weight_decay": 0.0}
+    find = {"name": "lth_local", "rounds": 1, "freeze_negative_bug": True, "train": recipe}
+    config = parse_config(raw_run(find=find, train=None), methods.catalog())
+    plan = plan_run(config, 0, methods, context.dataset("digits").fingerprint["sha256"])
+    for phase in plan.phases:
+        compute_phase(phase, context)
+    final = load_state(phase_paths(plan.phases[0], context).final)
+    start = Ticket.load(phase_paths(plan.ticket, context).ticket).weights
+    for name, value in start.items():
+        if "weight" in name:
+            assert torch.equal(final[name][value < 0], value[value < 0])
+            assert (final[name] != value)[value > 1e-6].any()
 
 
 def test_longer_chains_go_on_from_shorter_ones():
