@@ -171,7 +171,8 @@ class _Adder:
         """Return the sum."""
         value, self._seen.value = self._seen.value, None
         assert value is not None
-        self._ghost.train(module.training)
+        if self._ghost.training != module.training:
+            self._ghost.train(module.training)
         out: Tensor = self._ghost(value)
         return output + self._alpha.to(out.dtype) * out
 
