@@ -132,6 +132,7 @@ class WeightLearner:
         )
         full = min(recipe.batch_size, data.train.image_count)
         self._step = fastest_step(eager, full, graphs)
+        self._fade(0, 0)
 
     def begin_epoch(self, epoch: int, history: Sequence[Row] = ()) -> float:
         """Set the epoch's learning rate."""
@@ -162,11 +163,18 @@ class WeightLearner:
         """Bring the recipe's tricks to where they are before a step."""
         ghosts = self.dressing.parameters()
         if self.dressing.move_to(epoch, number):
-            if not self.dressing.parameters():
-                for ghost in ghosts:
-                    ghost.grad = None  # no step moves a parameter without a gradient
-                    self._optimizer.state.pop(ghost, None)
+            self._forget(ghosts)
             self._step.network_changed()
+
+    def _forget(self, ghosts: Sequence[nn.Parameter]) -> None:
+        """Drop from the optimiser those of some ghosts' parameters that are there no more."""
+        left = {id(parameter) for parameter in self.dressing.parameters()}
+        gone = [parameter for parameter in ghosts if id(parameter) not in left]
+        known = {id(parameter) for parameter in gone}
+        for parameter in gone:
+            self._optimizer.state.pop(parameter, None)
+        for group in self._optimizer.param_groups if gone else ():
+            group["params"] = [p for p in group["params"] if id(p) not in known]
 
     def evaluate(self, epoch: int) -> Row:
         """Evaluate on the test images, and on the validation images if there are any."""
@@ -219,7 +227,9 @@ class WeightLearner:
 
     def carry_on(self, tensors: Mapping[str, Tensor]) -> None:
         """Take back what ``carried`` returned."""
+        ghosts = self.dressing.parameters()
         self.dressing.load(_under("ghosts/", tensors))
+        self._forget(ghosts)
         parameters = self.dressing.parameters()
         for name, value in _under("momentum/", tensors).items():
             index, _, key = name.partition("/")
