@@ -106,6 +106,15 @@ class TrainConfig(Section):
     def _stops_or_selects(self) -> TrainConfig:
         if self.early_stopping is not None and self.select != "last":
             raise refuse("early_stopping and select 'best_validation' exclude each other")
+        soft, skip = self.soft_activation, self.ghost_skip
+        fades = (soft is not None and soft.fading != "none") or (
+            skip is not None and skip.decay != "none"
+        )
+        if self.early_stopping is not None and fades:
+            raise refuse(
+                "early_stopping could end a training whose tricks still fade: the decay of "
+                "soft_activation and ghost_skip must be 'none'"
+            )
         return self
 
     def first_epochs(self, epochs: int) -> Self:

@@ -1,62 +1,51 @@
-"""ToST's tricks in a config: both spellings, defaults, and what is refused."""
+"""Where the tricks of a training have no place."""
 
 import pytest
+from pydantic import ValidationError
 
-from common.config import config_hash, parse_config
+from common.config import TrainConfig, parse_config
 from common.errors import UserError
+from common.masks import SearchConfig
 
-# The recipe of the example in section 6 of the specification of ToST.
-EXAMPLE = {
-    "epochs": 182,
-    "milestones": [90, 135],
-    "label_smoothing": {"alpha": 0.1, "form": "exclude_target"},
-    "soft_activation": {"name": "swish", "decay": "beta", "start": 0.0, "end": 0.25},
-    "ghost_skip": {
-        **{"enabled": True, "init": 1e-4, "decay": "linear", "start": 0.0, "end": 0.25},
-        "bottleneck": "conv3x3",
-    },
-    "lrsi": {
-        **{"enabled": True, "alg": "sgd", "eta": 0.1, "gamma": 1.0, "normalize_grad": True},
-        **{"lr": 0.01, "min_scale": 0.01, "iters": 180, "grad_clip": 1.0, "batch_size": 128},
-        **{"no_overlap": False, "order": "mask_then_scale", "mask_gradients": False},
-    },
+WEIGHTS_ONLY = {
+    "soft_activation": {"name": "mish"},
+    "ghost_skip": {},
+    "lrsi": {},
+    "decay_norm": False,
+    "freeze_negative": True,
 }
+STOPPING = {"schedule": "step", "milestones": (2,), "early_stopping": {"patience": 3}}
 
 
-@pytest.fixture
-def recipe(raw_run, catalog):
-    """Return a function that parses a run with a recipe."""
-    return lambda train: parse_config(raw_run(train=train), catalog)
+@pytest.mark.parametrize("trick", WEIGHTS_ONLY)
+def test_a_mask_search_refuses_what_changes_how_weights_learn(trick):
+    with pytest.raises(ValidationError, match=f"{trick} belongs to trainings of weights"):
+        SearchConfig.model_validate({trick: WEIGHTS_ONLY[trick]})
 
 
-def test_the_example_of_the_specification_holds_the_defaults(recipe):
-    train = recipe(EXAMPLE).train
-    assert (train.label_smoothing, train.smoothing_form) == (0.1, "exclude_target")
-    assert train.soft_activation.fading == "beta"
-    short = {"label_smoothing": 0.1, "smoothing_form": "exclude_target"}
-    tricks = {"soft_activation": "swish", "ghost_skip": {}, "lrsi": {}}
-    same = recipe({"epochs": 182, "milestones": [90, 135], **short, **tricks}).train
-    for trick in ("ghost_skip", "lrsi"):
-        assert getattr(same, trick) == getattr(train, trick)
-    assert same.soft_activation.fading == "beta"
+def test_the_error_names_the_place_in_a_run_s_config(raw_run, catalog):
+    find = {"name": "edge_popup", "sparsity": 0.5, "search": {"ghost_skip": {}}}
+    with pytest.raises(UserError, match=r"find\.search: ghost_skip belongs to trainings") as caught:
+        parse_config(raw_run(find=find), catalog)
+    assert "\n" not in str(caught.value)
 
 
-def test_a_trick_that_is_off_is_no_trick(recipe):
-    off = {"soft_activation": "relu", "ghost_skip": {"enabled": False}, "lrsi": {"enabled": False}}
-    assert config_hash(recipe({"epochs": 3} | off)) == config_hash(recipe({"epochs": 3}))
+def test_a_search_may_smooth_its_labels_in_either_form():
+    found = SearchConfig(label_smoothing=0.1, smoothing_form="exclude_target")
+    assert found.smoothing_form == "exclude_target"
+    with pytest.raises(ValidationError, match="no effect where label_smoothing is 0"):
+        TrainConfig(smoothing_form="exclude_target")
 
 
-@pytest.mark.parametrize(
-    ("fields", "words"),
-    [
-        ({"smoothing_form": "exclude_target"}, "no effect where label_smoothing is 0"),
-        ({"lrsi": {"itters": 3}}, "did you mean 'iters'"),
-        ({"ghost_skip": {"decay": "beta"}}, "train.ghost_skip.decay"),
-        ({"soft_activation": {"name": "swich"}}, "train.soft_activation.name"),
-        ({"label_smoothing": {"alfa": 0.1}}, "train.label_smoothing"),
-        ({"select": "best_validaton"}, "train.select"),
-    ],
-)
-def test_a_mistake_is_refused_by_its_name(recipe, fields, words):
-    with pytest.raises(UserError, match=words.replace(".", r"\.")):
-        recipe({"epochs": 3} | fields)
+@pytest.mark.parametrize("trick", ["soft_activation", "ghost_skip"])
+def test_a_training_that_stops_early_has_no_tricks_that_fade(trick):
+    """It could end while they are there, so that no accuracy is that of the plain network."""
+    with pytest.raises(ValidationError, match="whose tricks still fade"):
+        TrainConfig.model_validate(STOPPING | {trick: {}})
+    kept = TrainConfig.model_validate(STOPPING | {trick: {"decay": "none"}})
+    assert kept.early_stopping is not None
+
+
+def test_a_training_that_stops_early_selects_nothing():
+    with pytest.raises(ValidationError, match="exclude each other"):
+        TrainConfig.model_validate(STOPPING | {"select": "best_validation"})
