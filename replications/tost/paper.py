@@ -41,6 +41,8 @@ FUNCTION_NAMES = {
 LABELS = {
     "method": "mask",
     "variant": "recipe",
+    "dataset": "data set",
+    "architecture": "network",
     "test_accuracy_gain_pct": "gain in test accuracy (points)",
     "ghost_parameters": "parameters of the ghosts",
     "final_parameters": "parameters of the final network",
@@ -83,7 +85,7 @@ LABELS = {
     "tiny_imagenet": "TinyImageNet",
     "mnist": "MNIST",
     "fashion_mnist": "Fashion-MNIST",
-    "resnet32_w32": "ResNet-32, width 32",
+    "resnet32_w32": "ResNet-32 (width 32)",
     **{f"resnet{depth}": f"ResNet-{depth}" for depth in (8, 18, 32, 34, 50, 104)},
     "vgg16_bn": "VGG-16",
     "mobilenet_v1": "MobileNet",
@@ -107,7 +109,7 @@ PAPER = Paper(
             *("random", "snip", "grasp", "synflow", "imp"),
             *("magnitude", "taylor", "gmp", "lth_local", "dense"),
         ),
-        "variant": (*PLAIN, *CHAINS, *KEPT, *KEPT_CHAINS, "lt", "reinit", "none"),
+        "variant": (*PLAIN, *KEPT, *CHAINS, *KEPT_CHAINS, "lt", "reinit", "none"),
         "dataset": ("cifar10", "cifar100", "tiny_imagenet", "mnist", "fashion_mnist", "digits"),
         "architecture": (
             *("resnet32_w32", "resnet50", "resnet18", "resnet32", "resnet34", "resnet104"),
