@@ -157,6 +157,8 @@ class Phase:
         match self.work:
             case TrainWork(recipe, draw):
                 work: dict[str, Any] = {"recipe": recipe.model_dump(mode="json")}
+                if recipe.lrsi is not None and recipe.lrsi.resume is not None:
+                    del work["recipe"]["lrsi"]["resume"]  # its content counts, not its place
                 work |= {} if draw == "initialise" else {"draw": draw}
             case FindWork(stage=stage) as find:
                 work = {"find": find.identity(), "stage": stage}
