@@ -14,7 +14,8 @@ import pytest
 import torch
 
 from common.config import TrainConfig
-from common.training import MaskKeeper, build_optimizer, cpu_state
+from common.config.tricks import GhostSkipConfig, SoftActivationConfig
+from common.training import MaskKeeper, WeightLearner, build_optimizer, cpu_state
 from common.training.step import EagerStep, GraphedStep, Meters
 
 pytestmark = pytest.mark.usefixtures("one_thread", "stand_in")
@@ -37,11 +38,14 @@ class Graph:
     inputs: GraphedStep
 
     def replay(self):
-        gradients = [weight.grad for weight in self.step.model.parameters()]
+        networks = [self.step.model, *self.step.attached]
+        learned = [weight for part in networks for weight in part.parameters()]
+        gradients = [weight.grad for weight in learned]
         for gradient in gradients:
-            gradient.zero_()
+            if gradient is not None:  # ghosts that are gone have none
+                gradient.zero_()
         self.step.forward_backward(self.inputs.images, self.inputs.labels)
-        after = [weight.grad for weight in self.step.model.parameters()]
+        after = [weight.grad for weight in learned]
         assert all(a is b for a, b in zip(gradients, after, strict=True)), "memory moved"
 
 
@@ -118,3 +122,69 @@ def test_the_captured_input_is_a_copy(steps, toy_data):
     graphed(*second)
     assert torch.equal(first[0], kept), "the caller's batch is not overwritten"
     assert torch.equal(graphed.images, second[0]) and torch.equal(graphed.labels, second[1])
+
+
+# --- tricks that fade
+
+
+TRICKS = RECIPE.model_copy(
+    update={
+        "epochs": 4,
+        "batch_size": 20,
+        "soft_activation": SoftActivationConfig(end=0.35),  # gone before the third step of epoch 2
+        "ghost_skip": GhostSkipConfig(end=0.5),  # gone behind epoch 2
+    }
+)
+
+
+@pytest.fixture
+def learners(toy_model, toy_data):
+    """Return an eager and a graphed learner of the same dressed network, and their data."""
+    data, made = toy_data(), []
+    for graphed in (False, True):
+        learner = WeightLearner(
+            toy_model("resnet8", width=4),
+            data,
+            TRICKS,
+            masks={},
+            seed=0,
+            device=CPU,
+            precision="float32",
+            graphs=False,
+        )
+        learner.model.train()
+        if graphed:
+            learner._step = GraphedStep(learner._step, 20)
+            Graph.step, Graph.inputs = learner._step.eager, learner._step
+        made.append(learner)
+    return *made, data
+
+
+def test_a_trick_that_ends_is_captured_anew(learners):
+    """Weights, ghosts and statistics follow the eager training; one capture a network."""
+    eager, graphed, data = learners
+    captured = []
+    for epoch in range(4):
+        for learner in (eager, graphed):
+            learner.begin_epoch(epoch)
+        for number, (images, labels) in enumerate(batches(data, epoch)):
+            for learner in (eager, graphed):
+                learner.step(epoch, number, images, labels)
+            if graphed._step.graph not in (None, *captured):
+                captured.append(graphed._step.graph)
+            assert same(cpu_state(eager.model), cpu_state(graphed.model)), (epoch, number)
+            assert same(eager.dressing.state(), graphed.dressing.state())
+        for learner in (eager, graphed):
+            learner.end_epoch(epoch)
+    assert len(captured) == 3, "with both tricks, with ghosts alone, plain"
+    assert not eager.dressing.state()
+
+
+def test_warming_up_leaves_the_ghosts_alone(learners):
+    """Several forward passes; the running statistics of the ghosts' BN stay as well."""
+    _, graphed, data = learners
+    before = {name: value.clone() for name, value in graphed.dressing.state().items()}
+    graphed._step._capture(*batches(data)[0])
+    assert same(before, graphed.dressing.state())
+    assert any(name.endswith("running_mean") for name in before)
+    assert int(before["ghosts.0.bn.num_batches_tracked"]) == 0
