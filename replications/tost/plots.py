@@ -100,7 +100,7 @@ PLOTS: tuple[Plot, ...] = (
     *_tricks(),
     AccuracyVsSparsity(
         "table_3",
-        "Masks under two recipes, ResNet-32 (width 32) on TinyImageNet (Table 3)",
+        "ResNet-32 (width 32) on TinyImageNet (Table 3)",
         (TINY,),
         panels=("method",),
     ),
