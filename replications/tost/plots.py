@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 from common.results.spec import AccuracyVsSparsity, Bars, Beside, LayerDensities, Matrix, Plot
 from replications.tost.claims import TABLE_2, TINY, TWEAKS
-from replications.tost.tables import CHAINS, KEPT, KEPT_CHAINS, PLAIN, STAYS
+from replications.tost.tables import CHAINS, FEW_IMAGES, KEPT, KEPT_CHAINS, PLAIN, STAYS
 
 PANELS = ("dataset", "architecture")
 REDUCED = ("digits", "cifar10_short")
 SPARSEST = 0.98
+SMALL = f"reduced runs (digits, or {FEW_IMAGES})"
 APART = f"{STAYS}: not the ticket's plain network"
 
 
@@ -54,8 +55,8 @@ def _table_2() -> Iterator[Plot]:
 def _reduced() -> Iterator[Plot]:
     """Yield the reduced runs, a group of bars a mask."""
     for name, title, variants in (
-        ("recipes", "Masks under recipes that end with their plain network, reduced runs", PLAIN),
-        ("recipes_kept", f"Reduced runs, {APART}", KEPT),
+        ("recipes", f"Masks under recipes that end with their plain network, {SMALL}", PLAIN),
+        ("recipes_kept", f"Masks in {SMALL}, {APART}", KEPT),
     ):
         yield Bars(
             name,

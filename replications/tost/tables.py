@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from common.results.spec import Table
 from replications.tost.claims import TABLE_2, TINY, TWEAKS
 from replications.tost.recipes import FUNCTIONS
+from replications.tost.reduced import REAL, REAL_EPOCHS
 
 PLAIN = (
     *("default", "tost", "tost_noghost", "swish", "ghosts", "ls", "lrsi"),
@@ -32,11 +33,14 @@ SIZES = {
     "ghost_parameters": "parameters of the ghosts",
     "final_parameters": "parameters left at the end, ghosts and all",
 }
+FEW_IMAGES = f"{REAL['subset']['count']:,} training images of CIFAR-10"
+FEW_EPOCHS = f"{REAL_EPOCHS} epochs of {FEW_IMAGES}"
+
 WITH_BOTH = (
     ("table_2", "Masks under several recipes (Table 2)", TABLE_2),
     ("tricks", "Single tricks and their combinations, masks found by the dense recipe", TWEAKS),
     ("digits", "Masks under several recipes, digits", "digits"),
-    ("cifar10_short", "Masks under several recipes, few epochs of CIFAR-10", "cifar10_short"),
+    ("cifar10_short", f"Masks under several recipes, {FEW_EPOCHS}", "cifar10_short"),
 )
 """Experiments with both kinds of recipes: names of their tables, titles, experiments."""
 
