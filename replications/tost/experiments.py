@@ -34,8 +34,11 @@ TABLE_2 = (0.9, 0.95, 0.98)
 TABLE_3 = (0.85, 0.9, 0.95)
 TABLE_2_MASKS = ("random", "snip", "grasp", "synflow", "imp")
 OTHER_MASKS = ("magnitude", "taylor", "gmp")
-LEVELS = tuple(range(1, 17))
-"""Rounds of 20 % after which the authors' studies look at a ticket."""
+LEVELS = tuple(round(1 - 0.8**number, 6) for number in range(1, 17))
+"""Sparsities after rounds of 20 % at which the authors' studies look at a ticket."""
+
+CYCLES = tuple(round(1 - 0.9**number, 6) for number in range(1, 35))
+"""Nominal sparsities after cycles of 10 % of the second lottery-ticket code."""
 
 TINY_CROPS: Config = {"crop_padding": 4, "crop_size": 64, "horizontal_flip": True}
 
@@ -101,7 +104,7 @@ def _tweaks() -> Iterator[Config]:
     curves differ; all other tricks train the masks of the plain network here.
     """
     place: Config = {"data": images("cifar100", TOST), "model": {"name": "resnet18"}}
-    rounds = {"find.rounds": list(LEVELS)}
+    rounds = {"find.sparsity": list(LEVELS)}
     for name in ("default", *(f"{function}_keep" for function in FUNCTIONS), "swish", "mish"):
         train = TOST.train | recipe_of(name)
         yield run_config(
@@ -163,12 +166,13 @@ def lth_local() -> Iterator[Config]:
                     "batch_size": 60,
                     "optimizer": "adam",
                     "lr": 1.2e-3,
+                    "momentum": 0.0,
                     "weight_decay": 1e-4,
                     "schedule": "constant",
                 }
                 yield run_config(
                     *("lth_local", "lth_local", variant),
-                    sweep={"find.rounds": list(range(1, 35))},
+                    sweep={"find.sparsity": list(CYCLES)},
                     seeds=[0],
                     data={"name": name, "augment": None},
                     model=model(side) | {"init": "xavier_noisy"},
