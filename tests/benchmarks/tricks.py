@@ -4,7 +4,8 @@ Steps of a ticket's training by the plain recipe, with each trick alone and with
 batch that is in memory; tricks are half faded, so that they compute all they ever do. Below them
 the two kinds of iterations of GradInit (LRsI), each on the two or three batches that it takes. All
 take turns in one process, and a ratio is the median over the rounds of a round's two times, so it
-holds when the machine drifts.
+holds when the machine drifts. Where other programs compete for the cores, the ratio of processor
+times is the steadier one; it is sharp with one thread.
 """
 
 from __future__ import annotations
@@ -91,19 +92,24 @@ def iteration(bound: float | None, name: str, data: Batches, device: torch.devic
     return step
 
 
-def _seconds(step: Step, steps: int, device: torch.device) -> float:
-    started = time.perf_counter()
+def _seconds(step: Step, steps: int, device: torch.device) -> tuple[float, float]:
+    """Return the wall-clock and the processor time of a step."""
+    started, worked = time.perf_counter(), time.process_time()
     for _ in range(steps):
         step()
     if device.type == "cuda":
         torch.cuda.synchronize()
-    return (time.perf_counter() - started) / steps
+    taken = time.perf_counter() - started, time.process_time() - worked
+    return taken[0] / steps, taken[1] / steps
 
 
 def measure(
     name: str, batch_size: int, device: torch.device, *, steps: int, rounds: int
-) -> dict[str, tuple[float, float]]:
-    """Return of each kind of step its median seconds, and its median ratio to the plain one."""
+) -> dict[str, tuple[float, float, float]]:
+    """Return of each kind of step its median seconds, and its median ratios to the plain one.
+
+    The first ratio is that of the wall clock, the second one that of the processor.
+    """
     data = _data(batch_size, device)
     sides = {key: training_step(tricks, name, data, device) for key, tricks in RECIPES.items()}
     sides |= {key: iteration(bound, name, data, device) for key, bound in ITERATIONS.items()}
@@ -114,8 +120,9 @@ def measure(
     ]
     return {
         key: (
-            statistics.median(row[key] for row in rows),
-            statistics.median(row[key] / row[PLAIN] for row in rows),
+            statistics.median(row[key][0] for row in rows),
+            statistics.median(row[key][0] / row[PLAIN][0] for row in rows),
+            statistics.median(row[key][1] / row[PLAIN][1] for row in rows),
         )
         for key in sides
     }
@@ -130,11 +137,14 @@ def main() -> None:
     device = torch.device(parsed.device)
     prepare_device(device, parsed.threads or None)
     print(heading(parsed))
-    print("| model | step | ms | in plain steps |\n| :-- | :-- | --: | --: |")
+    print(
+        "| model | step | ms | in plain steps | likewise, processor |\n"
+        "| :-- | :-- | --: | --: | --: |"
+    )
     for name in parsed.models:
         how = {"steps": parsed.steps, "rounds": parsed.rounds}
-        for key, (seconds, ratio) in measure(name, parsed.batch_size, device, **how).items():
-            print(f"| {name} | {key} | {1e3 * seconds:.1f} | {ratio:.2f} |", flush=True)
+        for key, (seconds, ratio, work) in measure(name, parsed.batch_size, device, **how).items():
+            print(f"| {name} | {key} | {1e3 * seconds:.1f} | {ratio:.2f} | {work:.2f} |")
     print(
         "\nSwish and mish are further passes over the activations, mish and ReLU together most. A "
         "ghost's arithmetic is a\nninth of its convolution's, but it adds a BN, a product and a "
