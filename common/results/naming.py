@@ -30,6 +30,8 @@ METRICS = {
     "search_train_loss": "training loss of the search (nats)",
     "search_seconds_per_epoch": "run time of a search epoch (s)",
     "exact_zeros": "fraction of latents exactly 0",
+    "ghost_parameters": "parameters of the ghosts",
+    "final_parameters": "parameters that the final network has",
     "sparsity": "sparsity (fraction removed)",
     "train_accuracy": "training accuracy (%)",
     "train_loss": "training loss (nats)",
@@ -37,7 +39,7 @@ METRICS = {
     "seconds": "run time (s)",
 }
 METRIC_NOTES = {
-    "test_accuracy": "test accuracy after the last epoch, %",
+    "test_accuracy": "test accuracy of the network that the training leaves, %",
     "best_test_accuracy": "best test accuracy of all epochs (selected on the test set), %",
     "found_test_accuracy": "test accuracy of the found network by the method's own final rule, %",
     "test_accuracy_at_best_validation": "test accuracy at the epoch of best validation accuracy, %",
@@ -58,6 +60,8 @@ def metric_note(metric: str) -> str:
 
 def decimals(metric: str) -> int:
     """Return how many decimals a metric is shown with."""
+    if metric.endswith("_parameters"):
+        return 0
     if metric in ("search_epochs", "search_best_epoch", "search_seconds", "total_epochs"):
         return 1
     return 2 if metric.endswith(("accuracy", "accuracy_std")) else 4
