@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 
 from common.config.section import LATER, Section, refuse
 from common.config.tricks import GhostSkipConfig, LrsiConfig, SoftActivationConfig
+from common.errors import UserError
 
 Schedule = Literal["step", "multistep", "cosine", "linear", "constant"]
 
@@ -118,8 +119,26 @@ class TrainConfig(Section):
         return self
 
     def first_epochs(self, epochs: int) -> Self:
-        """Return the recipe of the first so many epochs of this training, at the same rates."""
+        """Return the recipe of the first so many epochs of this training, at the same rates.
+
+        Its last network counts, whatever the whole training selects.
+
+        Raises:
+            UserError: tricks would fade within the part, or LRsI come before it and again later.
+        """
         if epochs == self.epochs:
             return self
+        soft, skip = self.soft_activation, self.ghost_skip
+        fading = {
+            "soft_activation": soft is not None and soft.fading != "none",
+            "ghost_skip": skip is not None and skip.decay != "none",
+            "lrsi": self.lrsi is not None,
+        }
+        for name in (name for name, there in fading.items() if there):
+            raise UserError(
+                f"{name}: has no place in a training that is cut off after {epochs} of "
+                f"{self.epochs} epochs to rewind to; give that training a recipe without it"
+            )
         planned = self.schedule_epochs or self.epochs
-        return self.model_copy(update={"epochs": epochs, "schedule_epochs": planned})
+        cut = {"epochs": epochs, "schedule_epochs": planned, "select": "last"}
+        return self.model_copy(update=cut)

@@ -21,7 +21,7 @@ from typing import Any, get_args
 from common.config.catalog import Catalog
 from common.config.recipe import TrainConfig
 from common.config.schema import FindOptions
-from common.errors import UserError
+from common.errors import UserError, unknown_name
 
 SECOND_SPELLINGS = {
     "sparsity": "find.sparsity",
@@ -47,8 +47,8 @@ def spelled_out(raw: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
             "model.scale_fan: only false is known here; a factor on the fans of the initial "
             'weights is model.init_options.fan_scale, such as {"fan_scale": 0.5}'
         )
-    for section in (result.get("train"), *_sections_of(find)):
-        _spell_tricks(section)
+    for where, section in _recipes_of(result):
+        _spell_tricks(where, section)
     if isinstance(find, dict) and "rate" in find:
         _put(result, "find.rate", find.pop("rate"), ["find.fraction_per_round"])
     if isinstance(find, dict) and "rewind_epoch" in find and find.get("name") == "imp":
@@ -69,23 +69,20 @@ def spelled_out(raw: dict[str, Any], catalog: Catalog) -> dict[str, Any]:
 TRICKS = ("soft_activation", "ghost_skip", "lrsi")
 
 
-def _sections_of(find: object) -> list[Any]:
-    """Return the sections of a finder, any of which may be a recipe."""
-    return (
-        [value for value in find.values() if isinstance(value, dict)]
-        if isinstance(find, dict)
-        else []
-    )
+def _recipes_of(run: dict[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the path and value of every section that may be a recipe."""
+    yield "train", run.get("train")
+    find = run.get("find")
+    for name, value in find.items() if isinstance(find, dict) else ():
+        yield f"find.{name}", value
 
 
-def _spell_tricks(recipe: object) -> None:
+def _spell_tricks(where: str, recipe: object) -> None:
     """Put a recipe's tricks in their first spelling, in place."""
     if not isinstance(recipe, dict):
         return
-    smoothing = recipe.get("label_smoothing")
-    if isinstance(smoothing, dict) and set(smoothing) <= {"alpha", "form"}:
-        recipe["label_smoothing"] = smoothing.get("alpha", 0.1)
-        recipe.setdefault("smoothing_form", smoothing.get("form", "exclude_target"))
+    if isinstance(recipe.get("label_smoothing"), dict):
+        _spell_smoothing(f"{where}.label_smoothing", recipe, recipe["label_smoothing"])
     soft = recipe.get("soft_activation")
     if isinstance(soft, str):
         recipe["soft_activation"] = {"name": soft}
@@ -97,6 +94,24 @@ def _spell_tricks(recipe: object) -> None:
     soft = recipe.get("soft_activation")
     if isinstance(soft, dict) and soft.get("name") == "relu":
         recipe["soft_activation"] = None
+
+
+def _spell_smoothing(where: str, recipe: dict[str, Any], section: dict[str, Any]) -> None:
+    """Put the section ``label_smoothing`` into the recipe's two fields."""
+    for key in section:
+        if key not in ("alpha", "form", "enabled"):
+            raise unknown_name(where, str(key), ("alpha", "form", "enabled"))
+    if section.get("enabled") is False:
+        recipe["label_smoothing"] = 0.0
+        recipe.pop("smoothing_form", None)
+        return
+    form = section.get("form", "exclude_target")
+    recipe["label_smoothing"] = section.get("alpha", 0.1)
+    if recipe.setdefault("smoothing_form", form) != form:
+        raise UserError(
+            f"{where}.form: {form!r}, but smoothing_form is "
+            f"{recipe['smoothing_form']!r}; they are one thing, so give one"
+        )
 
 
 def _late(epoch: object) -> object:
@@ -153,6 +168,14 @@ def _recipes(options: type[FindOptions] | None) -> Iterator[tuple[str, bool]]:
             yield name, isinstance(field.default, TrainConfig)
 
 
+def _is_0(text: str) -> bool:
+    """Tell whether a setting's value is the number 0."""
+    try:
+        return float(text) == 0
+    except ValueError:
+        return False
+
+
 def without_replaced(
     raw: dict[str, Any], settings: Iterable[str], catalog: Catalog
 ) -> dict[str, Any]:
@@ -161,6 +184,10 @@ def without_replaced(
     replaced = [first for second, first in SECOND_SPELLINGS.items() if second in given]
     if "data.batch_size" in given:
         replaced += _batch_sizes(raw, catalog)
+    for setting in settings:
+        path, _, value = setting.partition("=")
+        if path.strip().endswith("label_smoothing") and (value.strip()[:1] == "{" or _is_0(value)):
+            replaced.append(path.strip().removesuffix("label_smoothing") + "smoothing_form")
     for path in replaced:
         *sections, key = path.split(".")
         place: Any = raw

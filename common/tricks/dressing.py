@@ -9,8 +9,12 @@ from torch import Tensor, nn
 
 from common.config.recipe import TrainConfig
 from common.config.tricks import AnnealedConfig
+from common.errors import UserError
 from common.tricks.activations import Swap, soft_activations
 from common.tricks.ghosts import GhostSkips, ghost_paths
+
+NEARLY = 1e-6
+"""So close to its end a trick is gone: in float32 u would be 1, and a slope of 1 / (1 - u) not."""
 
 
 def faded(config: AnnealedConfig, decay: str, step: int, steps: int, epoch_steps: int) -> float:
@@ -32,7 +36,8 @@ def faded(config: AnnealedConfig, decay: str, step: int, steps: int, epoch_steps
         return 1.0
     if decay == "step" or done <= config.start:
         return 0.0
-    return (done - config.start) / (config.end - config.start)
+    u = (done - config.start) / (config.end - config.start)
+    return 1.0 if u > 1.0 - NEARLY else u
 
 
 class Dressing:
@@ -59,6 +64,10 @@ class Dressing:
         self.ghosts: GhostSkips | None = None
         if recipe.soft_activation is not None:
             self._swap = soft_activations(model, recipe.soft_activation, self._fade)
+            if self._swap.count == 0:
+                raise UserError(
+                    f"soft_activation: {type(model).__name__} has no ReLU modules to replace"
+                )
         if recipe.ghost_skip is not None:
             paths = ghost_paths(model, bottleneck=recipe.ghost_skip.bottleneck == "conv3x3")
             self.ghosts = GhostSkips(model, paths, recipe.ghost_skip.init, self._alpha)

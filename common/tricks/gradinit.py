@@ -137,7 +137,7 @@ def learn_scales(
         The factors and what happened; the network holds its scaled weights.
 
     Raises:
-        RunFailedError: a loss or norm is not finite.
+        RunFailedError: a norm, a loss or a factor is not finite.
         UserError: the network has nothing to scale.
     """
     started = time.monotonic()
@@ -152,16 +152,22 @@ def learn_scales(
         for _ in range(config.iters):
             learner.iterate(model, batches, norms, objectives)
     found = [float(value) for value in norms]
-    if not all(math.isfinite(value) for value in found):
-        raise RunFailedError("lrsi: the norm of the gradient is not finite")
+    ahead = [float(value) for value in objectives]
     factors = learner.optimizer.alpha.tolist()
+    for what, values in (
+        ("the norm of the gradient", found),
+        ("the loss after the look-ahead step", ahead),
+        ("a factor", factors),
+    ):
+        if not all(math.isfinite(value) for value in values):
+            raise RunFailedError(f"lrsi: {what} is not finite")
     constraint, objective = learner.optimizer.steps
     return InitScales(
         dict(zip(names, factors, strict=True)),
         constraint,
         objective,
         found,
-        [float(value) for value in objectives],
+        ahead,
         time.monotonic() - started,
     )
 

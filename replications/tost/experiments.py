@@ -15,7 +15,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from replications.tost.recipes import (
-    CONSTANTS,
     FUNCTIONS,
     GRASP,
     SINGLE,
@@ -46,8 +45,9 @@ TINY_CROPS: Config = {"crop_padding": 4, "crop_size": 64, "horizontal_flip": Tru
 def images(name: str, protocol: Protocol) -> Config:
     """Return section ``data`` of a data set under a protocol."""
     if name == "tiny_imagenet":
-        return {"name": name, "augment": TINY_CROPS}
-    return {"name": name, "normalization": CONSTANTS[name], **protocol.data}
+        held_out = {"validation": 10000, "validation_choice": "stratified"}
+        return {"name": name, **held_out, "augment": TINY_CROPS}
+    return {"name": name, "normalization": protocol.constants[name], **protocol.data}
 
 
 def _table(
@@ -105,7 +105,8 @@ def _tweaks() -> Iterator[Config]:
     """
     place: Config = {"data": images("cifar100", TOST), "model": {"name": "resnet18"}}
     rounds = {"find.sparsity": list(LEVELS)}
-    for name in ("default", *(f"{function}_keep" for function in FUNCTIONS), "swish", "mish"):
+    kept = (f"{function}_keep" for function in (*FUNCTIONS, "pswish3"))
+    for name in ("default", *kept, "swish", "mish"):
         train = TOST.train | recipe_of(name)
         yield run_config(
             *("tweaks_resnet18_cifar100", "imp", name if name == "default" else f"{name}_chain"),
@@ -114,16 +115,9 @@ def _tweaks() -> Iterator[Config]:
             find=iterative(train),
             train=train,
         )
-    activations = [*FUNCTIONS, *(f"{function}_keep" for function in FUNCTIONS), "pswish3_keep"]
-    for name in (*(name for name in SINGLE if name not in activations), "swish", "swish_keep"):
-        yield run_config(
-            *("tweaks_resnet18_cifar100", "imp", name),
-            sweep=rounds,
-            **place,
-            find=iterative(TOST.train),
-            train=TOST.train | recipe_of(name),
-        )
-    for name in (name for name in TRICKS if name != "default"):
+    of_chains = {f"{function}_keep" for function in (*FUNCTIONS, "pswish3")} | {"mish"}
+    single = (name for name in SINGLE if name == "swish_keep" or name not in of_chains)
+    for name in (*single, *(name for name in TRICKS if name != "default")):
         yield run_config(
             *("tweaks_resnet18_cifar100", "imp", name),
             sweep=rounds,

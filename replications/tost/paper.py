@@ -32,6 +32,7 @@ FUNCTION_NAMES = {
     "swish": "Swish",
     "mish": "Mish",
     "pswish": "P-Swish",
+    "pswish3": "P-Swish (slope 3)",
     "gelu": "GELU",
     "elu": "ELU",
     "softplus": "Softplus",

@@ -25,7 +25,7 @@ CHAINS = ("swish_chain", "mish_chain")
 KEPT = ("tost_keep", "ghosts_keep", "swish_keep", "ghosts_ls_keep")
 """Recipes that keep ghosts or soft neurons to the end, on masks that the dense recipe found."""
 
-KEPT_CHAINS = tuple(f"{function}_keep_chain" for function in FUNCTIONS)
+KEPT_CHAINS = tuple(f"{function}_keep_chain" for function in (*FUNCTIONS, "pswish3"))
 
 ROWS = ("dataset", "architecture", "method", "sparsity")
 STAYS = "ghosts or soft neurons stay to the end"

@@ -4,10 +4,11 @@ import pytest
 import torch
 from torch import nn
 
+from common.config.recipe import TrainConfig
 from common.config.tricks import SoftActivationConfig
 from common.errors import UserError
 from common.models import build_model
-from common.tricks import SOFT_ACTIVATIONS, SoftActivation, swap_relus
+from common.tricks import SOFT_ACTIVATIONS, Dressing, SoftActivation, swap_relus
 from common.tricks.dressing import faded
 
 POINTS = (-3.0, -1.0, -0.5, 0.5, 1.0, 3.0)
@@ -70,6 +71,19 @@ def test_a_fade_by_epochs_waits_for_the_next_epoch():
     assert faded(by_epoch, "beta", 199, 1000, 100) == faded(by_epoch, "beta", 100, 1000, 100) == 0.2
     assert faded(by_epoch, "step", 499, 1000, 100) == 0.0
     assert faded(by_epoch, "none", 1000, 1000, 100) == 0.0
+
+
+def test_what_float32_cannot_tell_from_the_end_is_the_end():
+    """A fade of 1 in float32 would give Swish an infinite slope, and 0 times that."""
+    soft = SoftActivationConfig(end=0.33333334)
+    assert faded(soft, "beta", 32, 96, 16) == 1.0
+    assert 0.9 < faded(soft, "beta", 31, 96, 16) < 1.0
+
+
+def test_a_network_without_relus_has_nothing_to_soften():
+    recipe = TrainConfig.model_validate({"soft_activation": {}})
+    with pytest.raises(UserError, match="has no ReLU modules"):
+        Dressing(nn.Sequential(nn.Linear(2, 2)), recipe, 4, torch.device("cpu"))
 
 
 @pytest.mark.parametrize("fading", ["linear", "beta"])

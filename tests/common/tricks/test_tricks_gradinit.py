@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from common.config.tricks import LrsiConfig
-from common.errors import UserError
+from common.errors import RunFailedError, UserError
 from common.models import build_model
 from common.tricks import learn_scales, scale_weights
 from common.tricks.gradinit import CONSTRAINT, OBJECTIVE, ScaleOptimizer
@@ -189,6 +189,12 @@ def test_learned_factors_can_be_put_on_again():
         assert torch.allclose(value, second.get_parameter(name), rtol=1e-6)
     with pytest.raises(UserError, match="another network's"):
         scale_weights([build_model("vgg11", num_classes=10)], found.scales)
+
+
+def test_an_objective_that_is_not_finite_is_a_failed_run_with_its_reason():
+    config = LrsiConfig(gamma=None, eta=1e-320, normalize_grad=False, iters=1)
+    with pytest.raises(RunFailedError, match="the loss after the look-ahead step is not finite"):
+        learn_scales(two_weights(), same_batch(), config)
 
 
 def test_what_makes_no_sense_is_refused():

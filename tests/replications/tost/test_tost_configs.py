@@ -34,7 +34,7 @@ WANTED = {
     "lrsi_ls": (None, None, 0.1, SCALED),
     "swish_chain": ("beta", None, 0.0, None),
     "mish_chain": ("linear", None, 0.0, None),
-    **{f"{name}_keep_chain": ("none", None, 0.0, None) for name in FUNCTIONS},
+    **{f"{name}_keep_chain": ("none", None, 0.0, None) for name in (*FUNCTIONS, "pswish3")},
 }
 
 
@@ -86,7 +86,10 @@ def test_every_run_has_the_tricks_of_its_variant(loaded):
             seen.add(run.variant)
             assert tricks_of(run.train) == WANTED[run.variant], run.name
             if run.variant.endswith("_chain"):
-                assert run.train.soft_activation.name == run.variant.split("_")[0]
+                function = run.variant.split("_")[0]
+                slope = 3.0 if function == "pswish3" else 2.0
+                soft = run.train.soft_activation
+                assert (soft.name, soft.beta) == (function.rstrip("3"), slope)
     assert seen == set(WANTED)
 
 
@@ -144,8 +147,9 @@ def test_trainings_are_those_of_the_released_scripts(loaded):
         rates = [learning_rate(train, epoch) for epoch in (0, 89, 90, 134, 135, 181)]
         assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
         assert train.select == "best_validation"
-        if run.data.name != "tiny_imagenet":
-            assert (run.data.validation, run.data.validation_choice) == (5000, "first")
+        held_out = (run.data.validation, run.data.validation_choice)
+        tiny = run.data.name == "tiny_imagenet"
+        assert held_out == ((10000, "stratified") if tiny else (5000, "first"))
     for run in every(loaded, "grasp"):
         assert (run.train.epochs, run.train.weight_decay) == (160, 1e-4)
         assert (run.data.validation, run.train.select) == (0, "last")
