@@ -6,6 +6,7 @@ parsed by the option class that the catalog holds for their ``name``.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, cast
 
 from pydantic import (
@@ -257,24 +258,18 @@ class RunConfig(Section):
                     raise UserError(str(error).replace("data.", "transfer.source.", 1)) from None
             if self.find.name == "dense":
                 raise refuse("transfer needs a ticket, but find.name is 'dense'")
-        self._check_selection()
         if len(set(self.seeds)) != len(self.seeds) or not self.seeds:
             raise refuse(f"seeds must be one or more different integers, found {list(self.seeds)}")
         if self.transform and self.find.name == "dense":
             raise refuse("transform needs a ticket, but find.name is 'dense'")
         return self
 
-    def _check_selection(self) -> None:
-        """Refuse to select by validation images where none are held out."""
+    def selections(self) -> Iterator[tuple[str, DataConfig]]:
+        """Yield the path of every recipe that selects by validation images, and its data."""
         away = None if self.transfer is None else self.transfer.source
         recipes: list[tuple[str, Any, DataConfig]] = [("train", self.train, self.data)]
         for name in ("train", "pretrain", "dense"):
             recipes.append((f"find.{name}", getattr(self.find, name, None), away or self.data))
         for where, recipe, data in recipes:
-            if not isinstance(recipe, TrainConfig) or data.validation:
-                continue
-            if recipe.select == "best_validation":
-                raise UserError(
-                    f"{where}.select: 'best_validation' needs validation images; set "
-                    "data.validation"
-                )
+            if isinstance(recipe, TrainConfig) and recipe.select == "best_validation":
+                yield where, data

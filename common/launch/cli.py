@@ -172,19 +172,38 @@ def choose_device(requested: str) -> str:
 
 
 def plan_runs(configs: list[RunConfig], methods: Methods, context: Context) -> list[RunPlan]:
-    """Return the plans of all runs: every config with each of its seeds."""
+    """Return the plans of all runs: every config with each of its seeds.
+
+    Raises:
+        UserError: a data set cannot be read, or a recipe selects by validation images that its
+            data do not have.
+    """
     from common.pipeline import plan_run  # noqa: PLC0415
 
-    return [
-        plan_run(config, seed, methods, _content(context, config.data), _source(context, config))
-        for config in configs
-        for seed in config.seeds
-    ]
+    plans = []
+    for config in configs:
+        _check_selections(config, context)
+        contents = _content(context, config.data), _source(context, config)
+        plans += [plan_run(config, seed, methods, *contents) for seed in config.seeds]
+    return plans
+
+
+def _check_selections(config: RunConfig, context: Context) -> None:
+    for where, data in config.selections():
+        if not data.validation and not _fingerprint(context, data)["validation_images"]:
+            raise UserError(
+                f"{config.name}: {where}.select: 'best_validation' needs validation images, and "
+                f"{data.name} brings none; set data.validation"
+            )
+
+
+def _fingerprint(context: Context, data: DataConfig) -> dict[str, Any]:
+    fingerprint: dict[str, Any] = context.dataset(data.name, stream=data.stream).fingerprint
+    return fingerprint
 
 
 def _content(context: Context, data: DataConfig) -> str:
-    fingerprint: Any = context.dataset(data.name, stream=data.stream).fingerprint
-    return str(fingerprint["sha256"])
+    return str(_fingerprint(context, data)["sha256"])
 
 
 def _source(context: Context, config: RunConfig) -> str | None:

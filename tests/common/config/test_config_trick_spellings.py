@@ -88,16 +88,16 @@ def test_two_forms_of_smoothing_are_refused(recipe, fields, words):
         recipe({"epochs": 3, "smoothing_form": "exclude_target"} | fields)
 
 
-def test_a_recipe_selects_only_where_images_are_held_out(raw_run, catalog):
-    chosen = {"epochs": 3, "select": "best_validation"}
-    with pytest.raises(UserError, match=r"train\.select: .* set data\.validation"):
-        parse_config(raw_run("data.validation=0", train=chosen), catalog)
+def test_a_run_tells_which_of_its_recipes_select_by_validation_images(raw_run, catalog):
+    chosen, plain = ({"epochs": 3, "select": select} for select in ("best_validation", "last"))
     find = {"name": "imp", "rounds": 1, "train": chosen}
-    with pytest.raises(UserError, match=r"find\.train\.select: .* set data\.validation"):
-        parse_config(raw_run("data.validation=0", train={"epochs": 3}, find=find), catalog)
-    assert parse_config(raw_run("data.validation=100", train=chosen), catalog).train == (
-        TrainConfig(**chosen)
-    )
+
+    def selecting(**fields):
+        return [where for where, _ in parse_config(raw_run(**fields), catalog).selections()]
+
+    assert selecting(train=plain) == []
+    assert selecting(train=chosen) == ["train"]
+    assert selecting(train=plain, find=find) == ["find.train"]
 
 
 def test_the_first_epochs_of_a_recipe_end_with_their_last_network_and_without_fading_tricks():
