@@ -74,7 +74,8 @@ def summarise_cells(frame: pd.DataFrame, keys: Sequence[str], metric: str) -> pd
     Returns:
         One row a cell: the keys, n, mean, std (ddof 1), ci_low, ci_high (95 % t-interval), seeds
         (text), failed (runs), collapsed (finished runs with emptied layers), configurations
-        (distinct ones), config_hashes (text), test_images (smallest), dataset_complete,
+        (distinct ones), config_hashes (text), run_ids (text, failed runs among them), test_images
+        (smallest), dataset_complete,
         at_chance (some finished run is not clearly above chance; accuracies only).
     """
     keys = list(keys)
@@ -95,9 +96,12 @@ def summarise_cells(frame: pd.DataFrame, keys: Sequence[str], metric: str) -> pd
         dataset_complete=("dataset_complete", "min"),
         at_chance=("at_chance", "max"),
     )
-    failed = frame[frame["status"] == "failed"].groupby(keys, dropna=False, sort=True).size()
+    failures = frame[frame["status"] == "failed"]
+    failed = failures.groupby(keys, dropna=False, sort=True).size().rename("failed")
+    shown = pd.concat([rows, failures]).groupby(keys, dropna=False, sort=True)["run_id"].agg(_join)
     table = cells.join(texts.rename("seeds")).join(more).reset_index()
-    table = table.merge(failed.rename("failed").reset_index(), on=keys, how="outer", sort=True)
+    table = table.merge(failed.reset_index(), on=keys, how="outer", sort=True)
+    table = table.merge(shown.rename("run_ids").reset_index(), on=keys, how="left")
     table = table.fillna({"n": 0, "failed": 0, "collapsed": 0, "configurations": 0})
     table = table.astype(
         {"n": int, "failed": int, "collapsed": int, "configurations": int, "at_chance": object}

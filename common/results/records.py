@@ -39,6 +39,7 @@ _REQUIRED: Mapping[str, type | tuple[type, ...]] = {
     "environment": dict,
     "dataset_fingerprint": dict,
 }
+RUN_ID_DIGITS = 16
 OBJECT_COLUMNS = ("layer_densities", "search_curves", "selection_probability")
 """Frame columns that hold an object a run, not a value; they are for plots only."""
 
@@ -145,7 +146,7 @@ def records_frame(records: Sequence[Mapping[str, Any]], fields: Iterable[str] = 
     (percent for accuracies; a metric named as another column gets ``metric_`` in front) with those
     of :func:`common.results.derived.derived_metrics`, chance (percent), train_images, test_images,
     dataset_complete, dataset_note, collapsed (emptied layers), seconds, device, precision, commit,
-    config_hash, run (its name), finder, layer_densities (dict in network order), search_curves and
+    config_hash, run_id (the stem of the record's file), run (its name), finder, layer_densities (dict in network order), search_curves and
     selection_probability (the parts of the field ``search``, empty dicts where a record has none;
     see :mod:`common.results.search`), and the ``fields``.
 
@@ -172,6 +173,11 @@ def records_frame(records: Sequence[Mapping[str, Any]], fields: Iterable[str] = 
     frame = frame.astype(dict.fromkeys(numeric, "float64") | kinds)
     order = [*IDENTITY, "sparsity", "config_hash", "seed"]
     return frame.sort_values(order, ignore_index=True, kind="stable")
+
+
+def run_id(config_hash: str, seed: int) -> str:
+    """Return what names a run wherever files or pages are named after one."""
+    return f"{config_hash[:RUN_ID_DIGITS]}-s{seed}"
 
 
 def without_others_metrics(frame: pd.DataFrame) -> pd.DataFrame:
@@ -215,6 +221,7 @@ def _row(record: Mapping[str, Any], fields: tuple[str, ...]) -> dict[str, Any]:
         "precision": str(environment.get("precision") or ""),
         "commit": str(record.get("commit") or ""),
         "config_hash": record["config_hash"],
+        "run_id": run_id(record["config_hash"], record["seed"]),
         "run": config["name"],
         "finder": str(_lookup(config, "find.name") or ""),
         "layer_densities": {name: densities[name] for name in order},

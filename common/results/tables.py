@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -20,13 +20,17 @@ _MOST_LISTED = 8
 
 @dataclass(frozen=True)
 class Layout:
-    """A table as text cells, free of any output format."""
+    """A table as text cells, free of any output format.
+
+    ``runs`` names the runs behind a cell of the body, by its row and column.
+    """
 
     title: str
     header: tuple[str, ...]
     body: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     key_columns: int
+    runs: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -123,17 +127,22 @@ def _layout(
     names = (*table.rows, *table.columns)
     find = {tuple(_hashable(row[name]) for name in names): row for row in cells.to_dict("records")}
     body: list[tuple[str, ...]] = []
+    behind: dict[tuple[int, int], tuple[str, ...]] = {}
     for row_key in ordered_keys(paper, table.rows, cells):
         found = [find.get(tuple(map(_hashable, (*row_key, *key)))) for key in columns]
         shown = tuple(show(paper, value) for value in row_key)
         ours = tuple(cell_text(cell, digits) for cell in found)
+        first = len(header) - len(columns)
+        for column, cell in enumerate(found, first):
+            if cell is not None:
+                behind[len(body), column] = tuple(cell["run_ids"].split())
         if pairs is None:
             body.append((*shown, *ours))
             continue
         body.append((*shown, "ours", *ours))
         body += _reported_lines(pairs, found, len(shown), digits)
     notes = _notes(paper, table, protocol, runs, cells, pairs is not None)
-    return Layout(table.title, tuple(header), tuple(body), tuple(notes), len(table.rows))
+    return Layout(table.title, tuple(header), tuple(body), tuple(notes), len(table.rows), behind)
 
 
 def cell_text(cell: dict | None, digits: int) -> str:

@@ -1,0 +1,1 @@
+"""The report: static pages that show everything below ``results/`` without a network."""
