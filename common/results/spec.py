@@ -232,6 +232,8 @@ class Paper:
         reported_protocol: the one protocol whose runs may share a table's rows and a plot's axes
             with reported numbers: that of the experiments which gave ``reported.csv``. It is not
             ``paper`` where those are another group's, who changed the paper's protocol.
+        page: path of the replication's page (Markdown), from which the report takes the
+            methodology and the deviations, or None. Its folder holds ``run.py`` and ``configs``.
     """
 
     name: str
@@ -249,6 +251,7 @@ class Paper:
     reported_tables: tuple[ReportedTable, ...] = ()
     sparsity_tolerance: float = 0.01
     reported_protocol: str = PAPER_PROTOCOL
+    page: Path | None = None
 
     def __post_init__(self) -> None:
         check_file_name("paper", self.name)

@@ -200,6 +200,7 @@ PAPER = Paper(
     title="Extracting Effective Subnetworks with Gumbel-Softmax",
     arxiv="2202.12986",
     reported=Path(__file__).resolve().parent / "reported.csv",
+    page=Path(__file__).resolve().parent / "README.md",
     tables=TABLES,
     plots=PLOTS,
     claims=CLAIMS,

@@ -119,6 +119,7 @@ PAPER = Paper(
     title="One ticket to win them all: generalizing lottery ticket initializations",
     arxiv="1906.02773",
     reported=Path(__file__).with_name("reported.csv"),
+    page=Path(__file__).with_name("README.md"),
     reported_protocol="replication",
     tables=TABLES,
     plots=PLOTS,

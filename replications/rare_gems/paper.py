@@ -23,6 +23,7 @@ PAPER = Paper(
     title="Rare Gems: Finding Lottery Tickets at Initialization",
     arxiv="2202.12002",
     reported=Path(__file__).with_name("reported.csv"),
+    page=Path(__file__).with_name("README.md"),
     tables=TABLES,
     plots=PLOTS,
     claims=CLAIMS,

@@ -247,6 +247,7 @@ PAPER = Paper(
     title="Sanity-Checking Pruning Methods: Random Tickets can Win the Jackpot",
     arxiv="2009.11094",
     reported=Path(__file__).resolve().parent / "reported.csv",
+    page=Path(__file__).resolve().parent / "README.md",
     tables=TABLES,
     plots=PLOTS,
     claims=CLAIMS,

@@ -101,6 +101,7 @@ PAPER = Paper(
     title="Training your sparse neural network better with any mask",
     arxiv="2206.12755",
     reported=Path(__file__).with_name("reported.csv"),
+    page=Path(__file__).with_name("README.md"),
     tables=TABLES,
     plots=PLOTS,
     claims=CLAIMS,
