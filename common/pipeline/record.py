@@ -19,6 +19,7 @@ from common.tracking import RunPaths, commit, describe_environment, read_metrics
 from common.training import write_atomically
 
 RECORD_VERSION = 1
+CURVE_DECIMALS = 6
 SEARCH_ROLES = ("pretrain", "find")
 
 
@@ -120,7 +121,25 @@ def _record(plan: RunPlan, context: Context, *, status: str, error: str | None) 
     if source is not None:
         there = context.dataset(source.name, stream=source.stream)
         record["source_fingerprint"] = dict(there.fingerprint)
+    if train is not None and train["history"]:
+        record["training"] = training_curves(train["history"])
     return record if search is None else record | {"search": search}
+
+
+def training_curves(history: list[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Return the rows of a training's epochs as one list a metric (see ``common.results.search``).
+
+    Seconds are left out: equal runs have equal curves.
+    """
+    names = sorted({name for row in history for name in row} - {"epoch", "seconds"})
+    curves: dict[str, list[Any]] = {"epoch": [row["epoch"] + 1 for row in history]}
+    for name in names:
+        curves[name] = [_rounded(row.get(name)) for row in history]
+    return curves
+
+
+def _rounded(value: Any) -> Any:
+    return round(value, CURVE_DECIMALS) if isinstance(value, float) else value
 
 
 def _before_training(

@@ -21,7 +21,7 @@ def write_claims(stem: Path, paper: Paper, protocol: str, results: Sequence[Clai
     content = {
         "paper": paper.name,
         "protocol": protocol,
-        "claims": [_claim_json(result) for result in results],
+        "claims": [claim_json(result) for result in results],
     }
     text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     write_text(stem.with_name(f"{stem.name}.json"), text + "\n")
@@ -73,7 +73,7 @@ def _numbers(comparison: Comparison, cell: CellResult) -> dict[str, object]:
     }
 
 
-def _claim_json(result: ClaimResult) -> dict[str, object]:
+def claim_json(result: ClaimResult) -> dict[str, object]:
     """Return a claim's result as JSON values."""
     cells = []
     for cell in result.cells:

@@ -20,10 +20,13 @@ from common.results.records import (
     records_frame,
     without_others_metrics,
 )
-from common.results.reported import comparison, load_reported
+from common.results.reported import load_reported
 from common.results.reported_tables import build_reported_table
 from common.results.spec import REPORTED, Paper, config_columns
 from common.results.tables import BuiltTable, build_table
+from common.results.verdict_files import FOLDER as VERDICTS
+from common.results.verdict_files import PaperVerdicts, write_all_verdicts, write_paper_verdicts
+from common.results.verdicts import number_verdicts
 
 
 def generate(
@@ -56,22 +59,20 @@ def generate(
             reported, protocols = load_reported(paper), _protocols(paper, mine)
             if name in chosen:
                 plots = start_plots(workers, root, paper, protocols, mine, reported)
-            compared = comparison(
-                *(mine, reported, paper.compared_metrics, paper.sparsity_tolerance),
-                protocol=paper.reported_protocol,
-            )
-            verdicts = {protocol: evaluate(paper, mine, protocol) for protocol in protocols}
-            count = int((compared["status"] == "compared").sum())
-            entries.append(Entry(paper, mine, verdicts, count, len(reported)))
+            claims = {protocol: evaluate(paper, mine, protocol) for protocol in protocols}
+            found = PaperVerdicts(paper, number_verdicts(paper, mine, reported), claims)
+            entries.append(Entry(found, mine))
             if name not in chosen:
                 continue
-            files = _write_tables(root, paper, mine, reported, compared) + plots()
-            for protocol, results in verdicts.items():
+            files = _write_tables(root, paper, mine, reported)
+            files += write_paper_verdicts(root, found) + plots()
+            for protocol, results in claims.items():
                 stem = root / "claims" / f"{name}_{protocol}"
                 write_claims(stem, paper, protocol, results)
                 files += [stem.with_name(f"{stem.name}.{end}") for end in ("json", "csv", "md")]
             _remove_stale(root, name, files, papers)
             written += files
+    written += write_all_verdicts(root, [entry.verdicts for entry in entries])
     write_text(root / "README.md", index_markdown(root, entries))
     return [*written, root / "README.md"]
 
@@ -87,16 +88,12 @@ def _write_tables(
     paper: Paper,
     frame: pd.DataFrame,
     reported: pd.DataFrame,
-    compared: pd.DataFrame,
 ) -> list[Path]:
-    """Write the tables of all protocols, the list of runs and the comparison."""
+    """Write the tables of all protocols and the list of runs."""
     folder = root / "tables" / paper.name
     files = [folder / "runs.csv"]
     plain = frame.drop(columns=[*OBJECT_COLUMNS, *LAYER_METRICS], errors="ignore")
     write_csv(files[0], without_others_metrics(plain))
-    if len(reported):
-        files.append(folder / f"comparison_{paper.reported_protocol}.csv")
-        write_csv(files[-1], compared)
     for table in paper.tables:
         for protocol in _protocols(paper, frame):
             built = build_table(paper, table, protocol, frame, reported)
@@ -119,7 +116,7 @@ def _write_table(folder: Path, paper: Paper, stem: str, built: BuiltTable | None
 
 
 def _remove_stale(root: Path, name: str, files: list[Path], papers: Mapping[str, Paper]) -> None:
-    """Remove a paper's tables, plots and claims that were not written this time."""
+    """Remove a paper's tables, plots, claims and verdicts that were not written this time."""
     found: list[Path] = []
     for folder, endings in (("tables", ("csv", "md", "tex")), ("plots", ("png", "svg"))):
         for ending in endings:
@@ -128,5 +125,6 @@ def _remove_stale(root: Path, name: str, files: list[Path], papers: Mapping[str,
     for ending in ("json", "csv", "md"):
         claims = (root / "claims").glob(f"{name}_*.{ending}")
         found += [path for path in claims if not path.name.startswith(tuple(others))]
+    found += [root / VERDICTS / f"{name}.{ending}" for ending in ("csv", "md")]
     for path in sorted(set(found) - set(files)):
-        path.unlink()
+        path.unlink(missing_ok=True)

@@ -12,16 +12,21 @@ from common.results.claim_files import summary_line
 from common.results.claims import ClaimResult
 from common.results.formats import escape_markdown, markdown_table
 from common.results.spec import REPORTED, Paper
+from common.results.verdict_files import FOLDER, PaperVerdicts
+from common.results.verdicts import counts
 
 _START = """# Results
 
-This page and everything below `tables/`, `plots/` and `claims/` is made by
+This page and everything below `verdicts/`, `tables/`, `plots/` and `claims/` is made by
 `python -m common.results` from the records in `records/` (one JSON file a finished run) and the
 papers' `reported.csv`. Edits are overwritten; the same records give the same bytes.
 
 - `records/<paper>/<experiment>/<config hash>-s<seed>.json`: one run each, the only source.
+- [`verdicts/`](verdicts/README.md): every reported number with ours and a verdict, a table a
+  paper; the matrices of all papers ([numbers](verdicts/matrix.csv), [claims](verdicts/claims.csv));
+  the rule; everything as [JSON](verdicts/verdicts.json).
 - `tables/<paper>/`: every table as CSV, Markdown and LaTeX, one a protocol; `runs.csv` lists all
-  runs, `comparison_paper.csv` every reported number with ours or why there is none.
+  runs.
 - `plots/<paper>/`: every plot as PNG and SVG, one a protocol; `_reported` in its place: what the
   paper reports, alone.
 - `claims/<paper>_<protocol>`: the verdicts and the numbers that decided them.
@@ -34,20 +39,27 @@ ours, they have tinted panels that say so.
 
 @dataclass(frozen=True)
 class Entry:
-    """What the index says of one paper: its runs, its verdicts by protocol, what is compared."""
+    """What the index says of one paper: its verdicts and its runs."""
 
-    paper: Paper
+    verdicts: PaperVerdicts
     frame: pd.DataFrame
-    verdicts: Mapping[str, Sequence[ClaimResult]]
-    compared: int
-    reported: int
+
+    @property
+    def paper(self) -> Paper:
+        """The paper's description."""
+        return self.verdicts.paper
+
+    @property
+    def claims(self) -> Mapping[str, Sequence[ClaimResult]]:
+        """The decided claims by protocol."""
+        return self.verdicts.claims
 
 
 def index_markdown(root: Path, entries: Sequence[Entry]) -> str:
     """Return the text of the index; it links those files that are there below ``root``."""
     rows = []
     for entry in entries:
-        for protocol, results in entry.verdicts.items():
+        for protocol, results in entry.claims.items():
             runs = entry.frame[entry.frame["protocol"] == protocol]
             failed = int((runs["status"] == "failed").sum())
             done = str(len(runs) - failed)
@@ -72,7 +84,7 @@ def _exception(paper: Paper) -> str:
     name = paper.reported_protocol
     return (
         f"The reported numbers of `{paper.name}` are those of the protocol `{name}`, which takes\n"
-        f"the place of `paper` there: `comparison_{name}.csv` sets its runs beside them.\n"
+        f"the place of `paper` there.\n"
     )
 
 
@@ -86,28 +98,26 @@ def _section(root: Path, entry: Entry) -> str:
     devices = sorted({device for device in entry.frame["device"] if device})
     if devices:
         lines.append(f"Run on: {', '.join(devices)}.\n")
-    if entry.reported:
-        count = f"{entry.compared:,} of {entry.reported:,}"
-        named = f"the protocol `{paper.reported_protocol}`"
-        protocol = "the paper's protocol" if paper.by_the_paper else named
-        lines.append(f"Reported numbers that runs of {protocol} stand beside: {count}.\n")
+    numbers = entry.verdicts.numbers
+    if len(numbers):
+        given = [f"{count:,} {verdict}" for verdict, count in counts(numbers).items() if count]
+        lines.append(f"Reported numbers: {len(numbers):,}, of which {', '.join(given)}.\n")
     tables, plots = f"tables/{paper.name}", f"plots/{paper.name}"
     items = []
     for table in paper.tables:
-        stems = [f"{tables}/{table.name}_{protocol}" for protocol in entry.verdicts]
+        stems = [f"{tables}/{table.name}_{protocol}" for protocol in entry.claims]
         items.append((table.title, _links(root, stems, ("md", "csv", "tex"))))
     for alone in paper.reported_tables:
         stems = [f"{tables}/{alone.name}_{REPORTED}"]
         items.append((alone.title, _links(root, stems, ("md", "csv", "tex"))))
     for plot in paper.plots:
-        protocols = (*entry.verdicts, REPORTED)
+        protocols = (*entry.claims, REPORTED)
         stems = [f"{plots}/{plot.name}_{protocol}" for protocol in protocols]
         items.append((plot.title, _links(root, stems, ("png", "svg"))))
-    stems = [f"claims/{paper.name}_{protocol}" for protocol in entry.verdicts]
+    stems = [f"claims/{paper.name}_{protocol}" for protocol in entry.claims]
     items.append(("Claims", _links(root, stems, ("md", "csv", "json"))))
     items.append(("All runs", _links(root, [f"{tables}/runs"], ("csv",))))
-    compared = f"{tables}/comparison_{paper.reported_protocol}"
-    items.append(("Reported numbers", _links(root, [compared], ("csv",))))
+    items.append(("Reported numbers", _links(root, [f"{FOLDER}/{paper.name}"], ("md", "csv"))))
     lines.append("".join(f"- {escape_markdown(text)}: {links}\n" for text, links in items if links))
     return "\n".join(lines)
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from common.errors import UserError
 from common.results.datasets import chance_percent
 from common.results.derived import derived_metrics
-from common.results.search import check_search
+from common.results.search import check_search, check_training
 from common.results.spec import check_file_name
 
 if TYPE_CHECKING:
@@ -120,6 +120,7 @@ def check_record(record: object, where: str) -> None:
         check_file_name(f"record {where}: {key}", record[key])
     _check_config(record["config"], where)
     check_search(record.get("search"), where)
+    check_training(record.get("training"), where)
     for name, value in (record["metrics"] or {}).items():
         if value is not None and not isinstance(value, (int, float)):
             raise UserError(f"record {where}: metrics.{name} is not a number ({value!r:.60})")
@@ -146,9 +147,10 @@ def records_frame(records: Sequence[Mapping[str, Any]], fields: Iterable[str] = 
     (percent for accuracies; a metric named as another column gets ``metric_`` in front) with those
     of :func:`common.results.derived.derived_metrics`, chance (percent), train_images, test_images,
     dataset_complete, dataset_note, collapsed (emptied layers), seconds, device, precision, commit,
-    config_hash, run_id (the stem of the record's file), run (its name), finder, layer_densities (dict in network order), search_curves and
-    selection_probability (the parts of the field ``search``, empty dicts where a record has none;
-    see :mod:`common.results.search`), and the ``fields``.
+    config_hash, run_id (the stem of the record's file), run (its name), finder, layer_densities
+    (dict in network order), search_curves and selection_probability (the parts of the field
+    ``search``, empty dicts where a record has none; see :mod:`common.results.search`), and the
+    ``fields``.
 
     Args:
         records: as read by :func:`load_records`.

@@ -18,6 +18,14 @@ COLUMNS = (
 TOLERANCE = 0.01
 """How far densities may be apart that are the same, where a paper does not say."""
 
+_OURS = {
+    "ours": "mean",
+    "ours_std": "std",
+    "ours_n": "n",
+    "ours_seeds": "seeds",
+    "run_ids": "run_ids",
+    "test_images": "test_images",
+}
 _NUMBERS = ("sparsity", "value", "std")
 _NAMES = ["experiment", "method", "variant", "dataset", "architecture"]
 
@@ -26,15 +34,15 @@ def load_reported(paper: Paper) -> pd.DataFrame:
     """Return the paper's reported numbers, translated into the names that records use.
 
     Columns are those of the file, with the translated text of ``method`` and so on,
-    ``label``: who reports the number, empty where only one does; and ``printed_sparsity``: the
-    sparsity before the translation.
+    ``label``: who reports the number, empty where only one does; ``printed_sparsity``: the
+    sparsity before the translation; and ``resolution``: half a unit of the value's last digit.
 
     Raises:
         UserError: the file is not there, lacks a column or holds text for a number.
     """
     if paper.reported is None:
         kinds = {name: "float64" if name in _NUMBERS else "str" for name in (*COLUMNS, "label")}
-        kinds["printed_sparsity"] = "float64"
+        kinds |= dict.fromkeys(("printed_sparsity", "resolution"), "float64")
         return pd.DataFrame({name: pd.Series([], dtype=kind) for name, kind in kinds.items()})
     if not paper.reported.is_file():
         raise UserError(f"paper {paper.name!r}: no reported numbers at {paper.reported}")
@@ -42,6 +50,8 @@ def load_reported(paper: Paper) -> pd.DataFrame:
     for name in COLUMNS:
         if name not in frame.columns:
             raise UserError(f"{paper.reported}: column {name!r} is missing")
+    decimals = frame["value"].str.partition(".")[2].str.len()
+    frame["resolution"] = 0.5 * 10.0**-decimals
     for name in _NUMBERS:
         numbers = pd.to_numeric(frame[name].replace("", None), errors="coerce")
         wrong = frame.index[numbers.isna() & (frame[name] != "")]
@@ -86,6 +96,12 @@ def reported_epochs(reported: pd.DataFrame) -> pd.Series:
     if "epoch" not in reported.columns:
         return noted.astype("float64")
     return pd.to_numeric(reported["epoch"], errors="coerce").fillna(noted).astype("float64")
+
+
+def named_in(runs: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs of which reported numbers bear the names, whatever their sparsity."""
+    known = pd.MultiIndex.from_frame(reported[_NAMES])
+    return runs[pd.MultiIndex.from_frame(runs[_NAMES]).isin(known)]
 
 
 def match(
@@ -200,14 +216,16 @@ def comparison(
         protocol: as :attr:`common.results.spec.Paper.reported_protocol`.
 
     Returns:
-        The reported rows with ours, ours_std, ours_n, ours_seeds, difference (ours - reported) and
-        status: ``compared``, ``not recorded`` (there are runs, without this metric), ``failed``,
-        ``data set incomplete``, ``several sparsities of ours`` (the reported one is empty, so that
-        none of ours can be preferred; no number is given) or ``not run``.
+        The reported rows with ours, ours_metric (its name), ours_std, ours_n, ours_seeds, run_ids
+        and test_images (of ours), difference (ours - reported) and status: ``compared``,
+        ``not recorded`` (there are runs, without this metric), ``failed``, ``data set incomplete``,
+        ``several sparsities of ours`` (the reported one is empty, so that none of ours can be
+        preferred; no number is given) or ``not run``.
     """
     table = reported.rename(columns={"value": "reported", "std": "reported_std"})
     table = table.rename(columns={"seeds": "reported_seeds"})
-    table = table.assign(ours=float("nan"), ours_std=float("nan"), ours_n=0, ours_seeds="")
+    table = table.assign(ours=float("nan"), ours_metric="", ours_std=float("nan"), ours_n=0)
+    table = table.assign(ours_seeds="", run_ids="", test_images=float("nan"))
     table = table.assign(difference=float("nan"), status="not run")
     unstated = reported["sparsity"].isna()
     mine = frame[frame["protocol"] == protocol]
@@ -218,13 +236,16 @@ def comparison(
     )
     for metric in sorted(set(reported["metric"])):
         for status, runs in groups:
+            if not len(runs):
+                continue
             cells = runs[list(KEYS)].drop_duplicates()
             rows = match(cells, reported, metric, tolerance)["row"].unique()
             table.loc[rows, "status"] = status
         names = (metrics or {}).get(metric, metric.removesuffix("_pct"))
         left = reported
         for name in (names,) if isinstance(names, str) else names:
-            runs = finished(comparable(frame, protocol), name)
+            runs = finished(mine[mine["dataset_complete"]], name)
+            runs = named_in(runs, left[left["metric"] == metric])
             if not len(runs):
                 continue
             pairs = match(summarise_cells(runs, KEYS, name), left, metric, tolerance)
@@ -232,10 +253,9 @@ def comparison(
             unclear = pairs["row"].duplicated(keep=False) & unstated[pairs["row"]].to_numpy()
             table.loc[pairs.loc[unclear, "row"], "status"] = "several sparsities of ours"
             pairs = pairs[~unclear].drop_duplicates("row").set_index("row")
-            table.loc[pairs.index, "ours"] = pairs["mean"]
-            table.loc[pairs.index, "ours_std"] = pairs["std"]
-            table.loc[pairs.index, "ours_n"] = pairs["n"]
-            table.loc[pairs.index, "ours_seeds"] = pairs["seeds"]
+            table.loc[pairs.index, "ours_metric"] = name
+            for column, source in _OURS.items():
+                table.loc[pairs.index, column] = pairs[source]
             table.loc[pairs.index, "difference"] = pairs["mean"] - pairs["value"]
             table.loc[pairs.index, "status"] = "compared"
     return table.drop(columns=["label", "printed_sparsity"])

@@ -1,9 +1,12 @@
-"""The record field ``search``: what a run that searched a mask noted epoch by epoch.
+"""The record fields ``search`` and ``training``: what a run noted epoch by epoch.
+
+``training`` holds the curves of the training under the mask: ``epoch`` (1 is the first) and any
+number of metrics, lists of one length; a metric is null at epochs where it was not measured.
+Accuracies are in percent. It may be missing or null, as in records from before it was kept.
 
 ``search`` may be missing or null. It may hold
 
-- ``curves``: ``epoch`` and any number of metrics, lists of one length; a metric is null at epochs
-  where it was not measured. Accuracies are in percent.
+- ``curves``: those of the search, in the same form.
 - ``selection_probability``: histograms over all weights of the probability to be selected:
   ``edges`` of the bins from 0 to 1, ``epoch`` (0 is before training) and ``fractions``, one list a
   histogram that sums to 1.
@@ -28,14 +31,19 @@ def check_search(search: object, where: str) -> None:
     if not isinstance(search, Mapping):
         raise UserError(f"record {where}: search must be an object or null ({search!r:.60})")
     if search.get("curves") is not None:
-        _check_curves(search["curves"], where)
+        _check_curves(search["curves"], "search.curves", where)
     if search.get("selection_probability") is not None:
         _check_histograms(search["selection_probability"], where)
 
 
-def _check_curves(curves: object, where: str) -> None:
-    """Check ``search.curves``."""
-    field = "search.curves"
+def check_training(training: object, where: str) -> None:
+    """Raise a UserError that names the record and the field unless ``training`` is well formed."""
+    if training is not None:
+        _check_curves(training, "training", where)
+
+
+def _check_curves(curves: object, field: str, where: str) -> None:
+    """Check curves over epochs."""
     epochs = _epochs(curves, field, where)
     assert isinstance(curves, Mapping)
     for name, values in curves.items():

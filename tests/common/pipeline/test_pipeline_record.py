@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from common.config import config_hash
-from common.results.records import check_record
+from common.results.records import check_record, run_id
 from common.tickets import Ticket
 from common.tickets.states import load_state
 from common.tickets.ticket import weights_file
@@ -28,6 +28,7 @@ FIELDS = {
     "environment",
     "dataset_fingerprint",
     "commit",
+    "training",
 }
 REWOUND = {
     "name": "magnitude",
@@ -68,6 +69,19 @@ def test_the_record_s_file_is_named_by_hash_and_seed(finished, record):
     (path,) = (finished.root / "results" / "records").rglob("*.json")
     where = path.relative_to(finished.root / "results" / "records").parts
     assert where == ("sanity_checking", "engine", f"{record['config_hash'][:16]}-s3.json")
+
+
+def test_the_record_holds_the_curves_of_the_last_training(finished, record):
+    assert run_id(record["config_hash"], 3) == f"{record['config_hash'][:16]}-s3"
+    rows = [
+        json.loads(line)
+        for line in (finished.only_run() / "metrics.jsonl").read_text().splitlines()
+    ][2:]
+    curves = record["training"]
+    assert curves["epoch"] == [1, 2] and "seconds" not in curves
+    assert set(curves) >= {"train_loss", "train_accuracy", "test_accuracy", "lr"}
+    for name in set(curves) - {"epoch"}:
+        assert curves[name] == pytest.approx([row[name] for row in rows], abs=1e-6)
 
 
 def test_metrics_are_those_of_the_last_training(finished, record):

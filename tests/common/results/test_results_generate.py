@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import json
 import re
 import subprocess
 import sys
@@ -65,7 +66,9 @@ def test_made_again_the_bytes_are_the_same(tmp_path, sample_paper, sample_record
         *(f"plots/sample/{n}_paper.{e}" for n in ("curves", "layers", "bars") for e in
           ("png", "svg")),
         *(f"claims/sample_paper.{e}" for e in ("json", "csv", "md")),
-        "tables/sample/runs.csv", "tables/sample/comparison_paper.csv", "README.md",
+        *(f"verdicts/{n}" for n in ("sample.csv", "sample.md", "README.md", "matrix.csv",
+          "claims.csv", "verdicts.json")),
+        "tables/sample/runs.csv", "README.md",
     }  # fmt: skip
     assert expected == set(content(first))
 
@@ -122,8 +125,10 @@ def test_without_records_everything_is_not_run(tmp_path, sample_paper):
     files = generate({"sample": sample_paper}, tmp_path)
     assert {path.suffix for path in files} == {".csv", ".json", ".md"}
     assert "C1 not run; C2 not run; C3 not run" in (tmp_path / "README.md").read_text()
-    rows = (tmp_path / "tables" / "sample" / "comparison_paper.csv").read_text().splitlines()
-    assert len(rows) == 39 and all(row.endswith("not run") for row in rows[1:])
+    found = json.loads((tmp_path / "verdicts" / "verdicts.json").read_text())
+    (paper,) = found["papers"]
+    assert len(paper["numbers"]) == 38
+    assert {number["verdict"] for number in paper["numbers"]} == {"not run"}
 
 
 def test_runs_csv_lists_all_runs_with_their_origin(tmp_path, small_paper, sample_records, store):

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 
 from common.errors import UserError
@@ -93,14 +94,12 @@ def test_files_are_named_after_it(paper, records, tmp_path, store):
     root = store(tmp_path / "results", [*records("replication"), *records("paper")])
     paper = replace(paper, plots=())
     files = {path.name for path in generate({"sample": paper}, root)}
-    assert {"comparison_replication.csv", "sample_replication.md", "sample_paper.md"} <= files
-    assert "comparison_paper.csv" not in files
+    assert {"sample_replication.md", "sample_paper.md"} <= files
     text = (root / "README.md").read_text()
-    assert "tables/sample/comparison_replication.csv" in text
-    assert "Reported numbers that runs of the protocol `replication` stand beside: 2 of 38" in text
+    assert "Reported numbers: 38, of which 2 inconclusive, 36 not run." in text
     assert "The reported numbers of `sample` are those of the protocol `replication`" in text
-    compared = (root / "tables/sample/comparison_replication.csv").read_text()
-    assert compared.count(",compared\n") == 2
+    numbers = pd.read_csv(root / "verdicts/sample.csv")
+    assert (numbers["protocol"] == "replication").sum() == 2
 
 
 def test_it_must_be_the_name_of_a_protocol():

@@ -62,6 +62,14 @@ def test_a_search_comes_back_and_reaches_the_frame(tmp_path, make_record):
     assert row["selection_probability"] == HISTOGRAMS
 
 
+def test_the_curves_of_a_training_are_checked_like_those_of_a_search(tmp_path, make_record):
+    write_record(tmp_path / "r.json", {**make_record(), "training": CURVES})
+    (loaded,) = load_records(tmp_path)
+    assert loaded["training"] == CURVES
+    with pytest.raises(UserError, match=r"training\.epoch is missing"):
+        write_record(tmp_path / "r.json", {**make_record(), "training": {"train_loss": [1.0]}})
+
+
 @pytest.mark.parametrize("search", [None, {}, {"curves": None, "selection_probability": None}])
 def test_parts_of_a_search_may_be_absent(tmp_path, make_record, search):
     record = make_record()

@@ -1,0 +1,134 @@
+"""The runs as scripts that ``run.html`` loads: 16 shards by the first digit of a run's id.
+
+A page that was opened from a disk may load a script beside it, but may not read a JSON file; so
+every shard is a script with one call a record. Records are read and written one at a time.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from common.results.records import run_id
+from common.results.report.commands import CommittedConfigs
+from common.results.report.data import PaperReport
+
+DIGITS = "0123456789abcdef"
+INDEX = "index.js"
+_HEAD = "/* Made by python -m common.results from the records; edits are overwritten. */\n"
+
+Row = tuple[str, ...]
+
+
+@dataclass
+class Provenance:
+    """What the records of one paper say of where they come from, each with its number of runs.
+
+    Attributes:
+        runs: the records.
+        environments: (device, processor, precision, Python, torch, torchvision, system).
+        data: (name, training, validation and test images, complete, fingerprint, note).
+        commits: commits of the code; empty for a record that names none.
+        with_command: runs that a committed config repeats.
+        with_curves: runs that noted a metric epoch by epoch.
+        ids: the ids of the runs.
+    """
+
+    runs: int = 0
+    environments: Counter[Row] = field(default_factory=Counter)
+    data: Counter[Row] = field(default_factory=Counter)
+    commits: Counter[str] = field(default_factory=Counter)
+    with_command: int = 0
+    with_curves: int = 0
+    ids: set[str] = field(default_factory=set)
+
+    def add(self, record: dict[str, Any], run: str, has_command: bool) -> None:
+        """Count one record."""
+        self.runs += 1
+        self.ids.add(run)
+        self.environments[_environment(record)] += 1
+        if record["dataset_fingerprint"]:
+            self.data[_data_set(record["dataset_fingerprint"])] += 1
+        self.commits[str(record.get("commit") or "")] += 1
+        self.with_command += has_command
+        search = record.get("search") or {}
+        self.with_curves += bool(record.get("training") or search.get("curves"))
+
+
+def write_shards(
+    root: Path, folder: Path, reports: Sequence[PaperReport]
+) -> tuple[list[Path], dict[str, Provenance]]:
+    """Write every record of the reports' papers to its shard, and the list of all runs.
+
+    Args:
+        root: the results folder; records are read from ``root/records``.
+        folder: where the shards go.
+        reports: the papers; records of others are left out.
+
+    Returns:
+        The files, and what the records of every paper say of where they come from.
+    """
+    configs = {one.paper.name: CommittedConfigs(one.paper.name, one.paper.page) for one in reports}
+    found = {name: Provenance() for name in configs}
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {digit: folder / f"{digit}.js" for digit in DIGITS}
+    with ExitStack() as stack:
+        names = {**paths, INDEX: folder / INDEX}
+        files = {
+            key: stack.enter_context(path.open("w", encoding="ascii", newline="\n"))
+            for key, path in names.items()
+        }
+        for file in files.values():
+            file.write(_HEAD)
+        for path in sorted((root / "records").rglob("*.json")):
+            if path.name.startswith("."):
+                continue
+            record = json.loads(path.read_text(encoding="utf-8"))
+            if record["paper"] not in configs:
+                continue
+            run = run_id(record["config_hash"], record["seed"])
+            repeat = configs[record["paper"]].repeat(record)
+            found[record["paper"]].add(record, run, bool(repeat.config))
+            entry = {"command": repeat.command, "config": repeat.config, "record": record}
+            files[shard_of(run)].write(f"workbench.add({_script(run)},{_script(entry)});\n")
+            files[INDEX].write(f"workbench.list({_script(_listed(run, record))});\n")
+    return [*paths.values(), folder / INDEX], found
+
+
+def shard_of(run: str) -> str:
+    """Return the digit that names a run's shard."""
+    return run[0] if run[:1] in DIGITS and run else "0"
+
+
+def _script(value: Any) -> str:
+    """Return a value as ASCII that is JSON and JavaScript at once."""
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _listed(run: str, record: dict[str, Any]) -> list[Any]:
+    """Return what the list of all runs says of one."""
+    place = [record["paper"], record["experiment"], record["protocol"]]
+    accuracy = (record["metrics"] or {}).get("test_accuracy")
+    return [run, *place, record["config"]["name"], record["seed"], record["status"], accuracy]
+
+
+def _environment(record: dict[str, Any]) -> Row:
+    """Return where a run was made."""
+    found = record["environment"] or {}
+    device = found.get("gpu") or found.get("device")
+    names = ("cpu", "precision", "python", "torch", "torchvision", "platform")
+    return tuple(str(value or "not recorded") for value in (device, *map(found.get, names)))
+
+
+def _data_set(found: dict[str, Any]) -> Row:
+    """Return what a run's data were."""
+    images = (found.get(f"{part}_images") for part in ("train", "validation", "test"))
+    counts = ("" if count is None else str(count) for count in images)
+    complete = "no" if found.get("complete") is False else "yes"
+    fingerprint = str(found.get("sha256") or "")[:16]
+    return (str(found.get("name") or ""), *counts, complete, fingerprint, str(found.get("note") or ""))
