@@ -24,9 +24,15 @@ class Matrix:
     Numbers of two columns are not comparable (other data sets, other accuracies), so colours show
     differences within a column: to its reference.
 
+    With ``minus`` cells show changes instead: the mean and the standard deviation, over seeds, of
+    the difference to runs of the same seed that differ in just the columns named there. Colours
+    then show the numbers themselves, red where the metric falls and blue where it rises.
+
     Attributes:
-        sparsity: the target sparsity shown, or several with a panel each; densities agree within
-            the paper's tolerance. Methods that find their own sparsity have no place.
+        sparsity: the target sparsity shown, or several with a panel each (a column each where
+            ``columns`` holds it); densities agree within the paper's tolerance.
+        own_sparsity: show methods that find their own sparsity, too: the same numbers at every
+            target. Otherwise they have no place.
         rows: the frame column whose values are the rows, or several that together name a row.
         columns: the same for the columns.
         panels: frame columns that make the panels, besides the sparsity.
@@ -36,6 +42,8 @@ class Matrix:
         reported_rows: the column of ``reported.csv`` that holds what ``rows`` holds, where that is
             one column that reported numbers lack, such as ``config.transfer.source``.
         beside: the reported numbers with panels of their own.
+        minus: selects the runs that others are compared with, such as ``{"variant": "original"}``;
+            they have no cells of their own. None: cells show the metric.
 
     The other attributes are those of :class:`common.results.spec.Table`. A column that would
     otherwise be averaged over (data set, architecture, method, variant) makes further panels.
@@ -54,6 +62,8 @@ class Matrix:
     reported_rows: str | None = None
     where: Selector = field(default_factory=dict)
     beside: Beside | None = None
+    minus: Selector | None = None
+    own_sparsity: bool = False
 
     def __post_init__(self) -> None:
         what = f"plot {self.name!r}"
@@ -66,6 +76,8 @@ class Matrix:
             raise unknown_name(f"{what}: reference", self.reference, REFERENCES)
         if self.reported_rows is not None and len(self.row_columns) > 1:
             raise UserError(f"{what}: reported_rows needs rows of one column")
+        if self.minus is not None and (self.beside is not None or not self.minus):
+            raise UserError(f"{what}: minus needs a column and no reported numbers beside")
         twice = {*self.row_columns} & {*self.column_columns}
         if twice:
             raise UserError(f"{what}: {min(twice)!r} is in rows and columns")

@@ -16,8 +16,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch, Rectangle
 
 from common.results.cells import finished, summarise_cells
-from common.results.naming import decimals, metric_label, ordered_keys, rows_of, show, show_line
+from common.results.naming import (
+    decimals,
+    metric_label,
+    ordered_keys,
+    rows_of,
+    show,
+    show_key,
+    show_line,
+)
 from common.results.plots.beside import beside_rows, make_panels, sentences_beside
+from common.results.plots.changes import changes
 from common.results.plots.layout import Grid, Request, counts_text, finish, mixture_text
 from common.results.reported import snap
 from common.results.spec import Matrix
@@ -28,6 +37,7 @@ _FRAME = 1.0  # inches of a panel's height besides its cells
 _COLUMN_NAME = 11  # characters of a column's name on one line
 _MARGIN = 0.58  # of a cell, from the middle of the outer ones to the panel's edge
 _MOST_POINTS = 5.0  # larger differences of accuracies have the colour of this one
+_MOST_CHANGE = 20.0  # the same of changes, which checks of small networks make large
 _COLOURS = {"diagonal": "RdBu", "best": "Reds_r"}
 _CHARACTERS_AN_INCH = 11  # of the label of the colour bar
 _DARK = 0.45  # luminance of a colour below which its text is white
@@ -46,6 +56,7 @@ class _Panel:
         texts: what stands in a cell, by row and column.
         references: for every column the row its colours compare with, None for an empty column.
         own: whether the references are the columns' own rows.
+        are_changes: the means are differences already.
     """
 
     axes: Axes
@@ -55,10 +66,13 @@ class _Panel:
     texts: dict[tuple[int, int], tuple[str, ...]]
     references: list[int | None]
     own: list[bool]
+    are_changes: bool
 
     @property
     def differences(self) -> np.ndarray:
-        """Return the means less their column's reference; NaN where there is nothing."""
+        """Return what colours show: the means less their column's reference, or the changes."""
+        if self.are_changes:
+            return self.means
         found = np.full(self.means.shape, np.nan)
         for j, i in enumerate(self.references):
             if i is not None:
@@ -75,6 +89,9 @@ def draw_matrix(request: Request) -> Figure | None:
         request = replace(request, reported=request.reported.assign(**same))
     names = [*plot.row_columns, *plot.column_columns]
     runs = _at_targets(request, plot, finished(request.runs, plot.metric))
+    if plot.minus is not None:
+        what = f"plot {plot.name!r} of {request.paper.name!r}: minus"
+        runs = changes(runs, plot.metric, plot.minus, what)
     numbers = _at_targets(request, plot, beside_rows(request, plot.reported_name))
     if plot.reported_rows is not None:  # it names rows, so it makes no panels
         numbers = numbers.assign(**{plot.reported_rows: ""})
@@ -83,7 +100,8 @@ def draw_matrix(request: Request) -> Figure | None:
     size = _size(
         request, plot, pd.concat([runs[names], numbers[names]] if len(runs) else [numbers])
     )
-    grid, keys, theirs = make_panels(request, runs, numbers, names, size, extra=("sparsity",))
+    extra = () if "sparsity" in names else ("sparsity",)
+    grid, keys, theirs = make_panels(request, runs, numbers, names, size, extra=extra)
     cells = summarise_cells(runs, [*keys, *names], plot.metric) if len(runs) else None
     several = cells is not None and cells["n"].nunique() > 1
     panels = []
@@ -105,7 +123,12 @@ def draw_matrix(request: Request) -> Figure | None:
         counts = cells["n"].tolist()
         mean = "Mean ± standard deviation over seeds, " if max(counts) > 1 else ""
         sentences.append(f"{mean}{counts_text(counts)}")
-    sentences.append("Colours compare within a column")
+    if plot.minus is None:
+        sentences.append("Colours compare within a column")
+    else:
+        sentences.append(f"Each seed is compared with its own run {_counterpart(request, plot)}")
+    if plot.own_sparsity and request.runs["sparsity"].isna().any():
+        sentences.append("Methods with a sparsity of their own have one number for all targets")
     mixture = mixture_text(runs, [*keys, *names]) if len(runs) else ""
     sentences += [*sentences_beside(request, grid), *([mixture] if mixture else [])]
     finish(grid, request, _handles(plot, panels), sentences)
@@ -115,7 +138,19 @@ def draw_matrix(request: Request) -> Figure | None:
 def _at_targets(request: Request, plot: Matrix, rows: pd.DataFrame) -> pd.DataFrame:
     """Return the runs or reported numbers at the plot's sparsities, which they then bear."""
     rows = snap(rows, plot.targets, request.paper.sparsity_tolerance)
-    return rows[rows["sparsity"].isin(plot.targets)]
+    there = rows[rows["sparsity"].isin(plot.targets)]
+    if not plot.own_sparsity:
+        return there
+    own = rows[rows["sparsity"].isna()]
+    copies = [own.assign(sparsity=target) for target in plot.targets] if len(own) else []
+    return pd.concat([there, *copies], ignore_index=True)
+
+
+def _counterpart(request: Request, plot: Matrix) -> str:
+    """Return what changes are changes against."""
+    assert plot.minus is not None
+    names = [show_key(request.paper, name, value) for name, value in plot.minus.items()]
+    return ", ".join(names)
 
 
 def _size(request: Request, plot: Matrix, rows: pd.DataFrame) -> tuple[float, float]:
@@ -161,20 +196,22 @@ def _collect(
                 texts[i, j] = _texts(plot, mine, several)
     references: list[int | None] = []
     own = []
-    for j, column in enumerate(columns):
+    for j, column in enumerate(columns if plot.minus is None else []):
         there = [i for i in range(len(rows)) if not np.isnan(means[i, j])]
         fit = [i for i in there if {*rows[i]} & {*column}] if plot.reference == "diagonal" else []
         best = max(there, key=lambda i: means[i, j], default=None)
         references.append(fit[0] if fit else best)
         own.append(bool(fit))
-    return _Panel(axes, rows, columns, means, texts, references, own)
+    return _Panel(axes, rows, columns, means, texts, references, own, plot.minus is not None)
 
 
 def _texts(plot: Matrix, cells: pd.DataFrame, several: bool) -> tuple[str, ...]:
     """Return the lines of a cell: the mean (or all reported numbers), the spread, the seeds."""
-    digits = min(decimals(plot.metric), 2)
+    digits, sign = min(decimals(plot.metric), 2), ""
+    if plot.minus is not None:
+        digits, sign = min(digits, 1), "+"
     first = cells.iloc[0]
-    lines = [" / ".join(f"{value:.{digits}f}" for value in dict.fromkeys(cells["mean"]))]
+    lines = [" / ".join(f"{value:{sign}.{digits}f}" for value in dict.fromkeys(cells["mean"]))]
     if len(cells) == 1 and not np.isnan(first["std"]):
         lines.append(f"± {first['std']:.{digits}f}")
     if several:
@@ -187,9 +224,11 @@ def _draw_panels(request: Request, plot: Matrix, grid: Grid, panels: Sequence[_P
     largest = max(float(np.nanmax(np.abs(panel.differences))) for panel in panels)
     limit = max(largest, 1e-9)
     if plot.metric.endswith("accuracy"):
-        limit = min(max(largest, 1.0), _MOST_POINTS)
-    norm = Normalize(-limit, 0.0 if plot.reference == "best" else limit, clip=True)
-    colours = ScalarMappable(norm, _COLOURS[plot.reference])
+        most = _MOST_POINTS if plot.minus is None else _MOST_CHANGE
+        limit = min(max(largest, 1.0), most)
+    reference = plot.reference if plot.minus is None else "diagonal"
+    norm = Normalize(-limit, 0.0 if reference == "best" else limit, clip=True)
+    colours = ScalarMappable(norm, _COLOURS[reference])
     for panel in panels:
         _draw_panel(request, plot, panel, colours)
     extend = "neither"
@@ -199,12 +238,14 @@ def _draw_panels(request: Request, plot: Matrix, grid: Grid, panels: Sequence[_P
         extend = "both" if below and above else ("min" if below else "max")
     bar = grid.figure.colorbar(colours, ax=grid.all_axes, aspect=25, extend=extend)
     room = max(12, int(_CHARACTERS_AN_INCH * grid.rows * grid.panel_height))
-    bar.set_label(textwrap.fill(_colour_label(plot, panels), room))
+    bar.set_label(textwrap.fill(_colour_label(request, plot, panels), room))
 
 
-def _colour_label(plot: Matrix, panels: Sequence[_Panel]) -> str:
+def _colour_label(request: Request, plot: Matrix, panels: Sequence[_Panel]) -> str:
     """Return what the colours show."""
     unit = "points" if plot.metric.endswith("accuracy") else metric_label(plot.metric)
+    if plot.minus is not None:
+        return f"change against {_counterpart(request, plot)} ({unit})"
     own = [is_own for panel in panels for is_own in panel.own]
     if not any(own):
         return f"difference to the column's best ({unit})"
