@@ -26,9 +26,8 @@ from common.results.naming import (
     show_line,
 )
 from common.results.plots.beside import beside_rows, make_panels, sentences_beside
-from common.results.plots.changes import changes
 from common.results.plots.layout import Grid, Request, counts_text, finish, mixture_text
-from common.results.reported import snap
+from common.results.plots.matrix_rows import at_targets, changes
 from common.results.spec import Matrix
 
 _CELL = (0.74, 0.5)  # inches
@@ -88,11 +87,11 @@ def draw_matrix(request: Request) -> Figure | None:
         same = {plot.row_columns[0]: request.reported[plot.reported_rows]}
         request = replace(request, reported=request.reported.assign(**same))
     names = [*plot.row_columns, *plot.column_columns]
-    runs = _at_targets(request, plot, finished(request.runs, plot.metric))
+    runs = at_targets(request, plot, finished(request.runs, plot.metric))
     if plot.minus is not None:
         what = f"plot {plot.name!r} of {request.paper.name!r}: minus"
         runs = changes(runs, plot.metric, plot.minus, what)
-    numbers = _at_targets(request, plot, beside_rows(request, plot.reported_name))
+    numbers = at_targets(request, plot, beside_rows(request, plot.reported_name))
     if plot.reported_rows is not None:  # it names rows, so it makes no panels
         numbers = numbers.assign(**{plot.reported_rows: ""})
     if not len(runs) and not (request.alone and len(numbers)):
@@ -126,24 +125,13 @@ def draw_matrix(request: Request) -> Figure | None:
     if plot.minus is None:
         sentences.append("Colours compare within a column")
     else:
-        sentences.append(f"Each seed is compared with its own run {_counterpart(request, plot)}")
+        sentences.append(f"Each seed is compared with its own run ({_counterpart(request, plot)})")
     if plot.own_sparsity and request.runs["sparsity"].isna().any():
         sentences.append("Methods with a sparsity of their own have one number for all targets")
     mixture = mixture_text(runs, [*keys, *names]) if len(runs) else ""
     sentences += [*sentences_beside(request, grid), *([mixture] if mixture else [])]
     finish(grid, request, _handles(plot, panels), sentences)
     return grid.figure
-
-
-def _at_targets(request: Request, plot: Matrix, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the runs or reported numbers at the plot's sparsities, which they then bear."""
-    rows = snap(rows, plot.targets, request.paper.sparsity_tolerance)
-    there = rows[rows["sparsity"].isin(plot.targets)]
-    if not plot.own_sparsity:
-        return there
-    own = rows[rows["sparsity"].isna()]
-    copies = [own.assign(sparsity=target) for target in plot.targets] if len(own) else []
-    return pd.concat([there, *copies], ignore_index=True)
 
 
 def _counterpart(request: Request, plot: Matrix) -> str:

@@ -1,11 +1,13 @@
-"""How much a metric changes against other runs of the same seed, run by run."""
+"""Which numbers a matrix shows: runs at its targets, or their changes against other runs."""
 
 from __future__ import annotations
 
 import pandas as pd
 
 from common.results.cells import KEYS, by_seed, select
-from common.results.spec import Selector
+from common.results.plots.layout import Request
+from common.results.reported import snap
+from common.results.spec import Matrix, Selector
 
 
 def changes(runs: pd.DataFrame, metric: str, minus: Selector, what: str) -> pd.DataFrame:
@@ -28,3 +30,15 @@ def changes(runs: pd.DataFrame, metric: str, minus: Selector, what: str) -> pd.D
     others = runs[~runs.index.isin(counterparts.index)]
     both = others.merge(taken.drop(columns="runs"), on=[*keys, "seed"])
     return both.assign(**{metric: both[metric] - both["counterpart"]}).drop(columns="counterpart")
+
+
+def at_targets(request: Request, plot: Matrix, rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the runs or reported numbers at the plot's sparsities, which they then bear."""
+    rows = snap(rows, plot.targets, request.paper.sparsity_tolerance)
+    there = rows[rows["sparsity"].isin(plot.targets)]
+    if not plot.own_sparsity:
+        return there
+    own = rows[rows["sparsity"].isna()]
+    present = [target for target in plot.targets if target in set(there["sparsity"])]
+    copies = [own.assign(sparsity=target) for target in present] if len(own) else []
+    return pd.concat([there, *copies], ignore_index=True)

@@ -1,0 +1,1 @@
+"""The study across the papers: every finder's tickets under every paper's checks and recipes."""
