@@ -68,6 +68,7 @@ class Grid:
         spans: a line of headings above the columns, as (text, columns it spans).
         total: a row that stays below.
         file: the name of the CSV file that the reader can save, without ending.
+        tight: it has many columns.
     """
 
     id: str
@@ -78,6 +79,7 @@ class Grid:
     spans: tuple[tuple[str, int], ...] = ()
     total: tuple[Cell, ...] = ()
     file: str = ""
+    tight: bool = False
 
     @property
     def grouped(self) -> bool:
@@ -124,8 +126,10 @@ def interval(low: float, high: float, digits: int) -> str:
 
 
 def said(counts: Mapping[str, int]) -> str:
-    """Return counts that are not 0 in words, such as ``3 holds, 2 inconclusive``."""
-    return ", ".join(f"{count:,} {name}" for name, count in counts.items() if count)
+    """Return counts that are not 0 in words, such as ``3 hold, 2 inconclusive``."""
+    several = {"holds": "hold", "does not hold": "do not hold"}
+    shown = [(name, count) for name, count in counts.items() if count]
+    return ", ".join(f"{n:,} {several.get(name, name) if n > 1 else name}" for name, n in shown)
 
 
 def plural(count: int, noun: str) -> str:

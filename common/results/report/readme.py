@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
+from itertools import pairwise
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -70,12 +71,12 @@ def _sections(path: Path) -> list[Section]:
     tokens = markdown.parse(path.read_text(encoding="utf-8"))
     starts = [i for i, t in enumerate(tokens) if t.type == "heading_open" and t.tag == "h2"]
     titles = {_anchor(_title(tokens, i)) for i in starts}
-    bounds = [0, *starts, len(tokens)]
+    bounds = [*starts, len(tokens)]
     sections = []
-    for first, last in zip(bounds, bounds[1:]):
+    for number, (first, last) in enumerate(pairwise([0, *bounds])):
         part = tokens[first:last]
-        title = _title(part, 0) if first in starts else ""
-        part = part[3:] if title else _without_title(part)
+        title = _title(part, 0) if number else ""
+        part = part[3:] if number else _without_title(part)
         _rewrite(part, path, titles)
         html = markdown.renderer.render(part, markdown.options, {})
         html = html.replace("<table>", '<div class="scroll" tabindex="0"><table>')

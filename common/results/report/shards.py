@@ -131,4 +131,10 @@ def _data_set(found: dict[str, Any]) -> Row:
     counts = ("" if count is None else str(count) for count in images)
     complete = "no" if found.get("complete") is False else "yes"
     fingerprint = str(found.get("sha256") or "")[:16]
-    return (str(found.get("name") or ""), *counts, complete, fingerprint, str(found.get("note") or ""))
+    return (
+        str(found.get("name") or ""),
+        *counts,
+        complete,
+        fingerprint,
+        str(found.get("note") or ""),
+    )

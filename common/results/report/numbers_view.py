@@ -1,0 +1,116 @@
+"""The table of reported numbers, ours beside them, and their verdicts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from common.results.naming import show
+from common.results.report.data import PaperReport
+from common.results.report.grid import (
+    Cell,
+    Column,
+    Grid,
+    fixed,
+    interval,
+    plain,
+    signed,
+    single_rows,
+)
+from common.results.spec import Paper
+
+_PAIRS = (("experiment", "source"), ("method", "variant"), ("dataset", "architecture"))
+"""Columns that share one of the table's, so that the verdict is in sight."""
+
+
+def numbers_grid(report: PaperReport) -> Grid:
+    """Return one row a reported number."""
+    paper, numbers = report.paper, report.numbers
+    metrics = numbers["metric"].nunique() > 1
+    columns = [
+        Column(_heading(paper, pair), choose=True, hint=_hint(paper, pair)) for pair in _PAIRS
+    ]
+    columns += [Column("Sparsity", number=True)]
+    columns += [Column("Metric", choose=True)] if metrics else []
+    columns += [
+        Column("Reported", number=True, hint="mean ± standard deviation (number of runs)"),
+        Column("Ours", number=True, hint="mean ± standard deviation (seeds)"),
+        Column("Difference", number=True, hint="ours less reported; below it the 95 % interval"),
+        Column("Verdict", choose=True),
+    ]
+    rows = [_row(paper, row, metrics) for row in numbers.to_dict("records")]
+    return Grid(
+        "numbers",
+        f"Reported numbers of {paper.title}",
+        tuple(columns),
+        single_rows(rows),
+        notes=() if metrics else (f"Metric: {_metric(numbers['metric'].iloc[0])}.",),
+        file=f"{paper.name}_numbers",
+        tight=True,
+    )
+
+
+def _heading(paper: Paper, pair: tuple[str, str]) -> str:
+    """Return the heading of a column that holds two names, one below the other."""
+    first = show(paper, pair[0])
+    return first[:1].upper() + first[1:]
+
+
+def _hint(paper: Paper, pair: tuple[str, str]) -> str:
+    """Return what the two lines of a cell are."""
+    return f"{show(paper, pair[0])}; below it {show(paper, pair[1])}"
+
+
+def _row(paper: Paper, row: Mapping[Any, Any], metrics: bool) -> list[Cell]:
+    """Return one number as cells."""
+    points = row["metric"].endswith(("_pct", "accuracy"))
+    digits = 2 if points else 4
+    cells = [
+        Cell(
+            show(paper, row["experiment"]),
+            head=True,
+            note=_origin(row),
+        ),
+        *(Cell(show(paper, row[a]), note=show(paper, row[b])) for a, b in _PAIRS[1:]),
+        Cell(plain(row["sparsity"])),
+    ]
+    cells += [Cell(_metric(row["metric"]))] if metrics else []
+    reported = plain(row["reported"]) + _spread(row["reported_std"], row["reported_n"], None)
+    runs = tuple(str(row["run_ids"] or "").split())
+    ours = ""
+    if not math.isnan(row["ours"]):
+        ours = fixed(row["ours"], digits) + _spread(row["ours_std"], row["ours_n"], digits)
+    between = interval(row["low"], row["high"], digits)
+    return [
+        *cells,
+        Cell(reported),
+        Cell(ours, runs=runs),
+        Cell(signed(row["difference"], digits), note=between),
+        Cell(row["verdict"], verdict=True, note=row["reason"]),
+    ]
+
+
+def _origin(row: Mapping[Any, Any]) -> str:
+    """Return where a number stands, without saying it twice."""
+    parts: list[str] = []
+    for text in (row["source"], row["item"], row["note"]):
+        if text and not any(text in part for part in parts):
+            parts.append(text)
+    return "; ".join(parts)
+
+
+def _spread(std: float, n: Any, digits: int | None) -> str:
+    """Return `` ± 0.10 (3)`` as far as it is known."""
+    known = not pd.isna(n) and int(n) > 0
+    count = f" ({int(n)})" if known else ""
+    if math.isnan(std):
+        return count
+    return f" ± {plain(std) if digits is None else fixed(std, digits)}{count or ' (n unknown)'}"
+
+
+def _metric(name: str) -> str:
+    """Return the name of a reported metric in words."""
+    return f"{name.removesuffix('_pct').replace('_', ' ')}{' (%)' if name.endswith('_pct') else ''}"
