@@ -37,6 +37,7 @@ class CommittedConfigs:
         self._program = f"replications/{paper}/run.py"
         self._top: Path | None = None
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
+        self._found: dict[tuple[str, str], tuple[str, list[str]]] = {}
         self._read: dict[Path, list[tuple[str, dict[str, Any], list[str]]]] = {}
         if page is not None:
             self._top = page.resolve().parents[2]
@@ -47,15 +48,22 @@ class CommittedConfigs:
 
     def repeat(self, record: Mapping[str, Any]) -> Repeat:
         """Return how to repeat the run of a record."""
-        config, seed = record["config"], record["seed"]
+        name = record["config"]["name"]
+        key = (name, record["config_hash"])
+        if key not in self._found:
+            self._found[key] = self._find(record["config"])
+        config, settings = self._found[key]
+        shown = config or f"{file_name(name)}.json"
+        return Repeat(self._command(shown, record["seed"], settings), config)
+
+    def _find(self, config: Mapping[str, Any]) -> tuple[str, list[str]]:
+        """Return the file that holds a config and the settings that choose it; or no file."""
         for path in self._candidates(config["name"]):
             for name, run, settings in self._runs_of(path):
                 if name == config["name"] and _agrees(run, config):
                     assert self._top is not None
-                    shown = path.relative_to(self._top).as_posix()
-                    return Repeat(self._command(shown, seed, settings), shown)
-        saved = f"{file_name(config['name'])}.json"
-        return Repeat(self._command(saved, seed, []), "")
+                    return path.relative_to(self._top).as_posix(), settings
+        return "", []
 
     def _command(self, config: str, seed: int, settings: list[str]) -> str:
         words = ["python", self._program, "--config", config, "--seeds", str(seed)]

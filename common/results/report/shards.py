@@ -80,22 +80,24 @@ def write_shards(
     with ExitStack() as stack:
         names = {**paths, INDEX: folder / INDEX}
         files = {
-            key: stack.enter_context(path.open("w", encoding="ascii", newline="\n"))
+            key: stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
             for key, path in names.items()
         }
         for file in files.values():
             file.write(_HEAD)
-        for path in sorted((root / "records").rglob("*.json")):
+        for path in sorted((root / "records").rglob("*.json"), key=str):
             if path.name.startswith("."):
                 continue
-            record = json.loads(path.read_text(encoding="utf-8"))
+            text = path.read_text(encoding="utf-8")
+            record = json.loads(text)
             if record["paper"] not in configs:
                 continue
             run = run_id(record["config_hash"], record["seed"])
             repeat = configs[record["paper"]].repeat(record)
             found[record["paper"]].add(record, run, bool(repeat.config))
-            entry = {"command": repeat.command, "config": repeat.config, "record": record}
-            files[shard_of(run)].write(f"workbench.add({_script(run)},{_script(entry)});\n")
+            one_line = text.replace("\n", "")  # in JSON no line ends inside a string
+            named = _script([run, repeat.command, repeat.config])[1:-1]
+            files[shard_of(run)].write(f"workbench.add({named},{one_line});\n")
             files[INDEX].write(f"workbench.list({_script(_listed(run, record))});\n")
     return [*paths.values(), folder / INDEX], found
 

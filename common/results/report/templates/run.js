@@ -1,8 +1,8 @@
 /* The page of one run: the one that the address names after '#', or a list to choose from. */
 "use strict";
-const workbench = { runs: new Map(), all: [], add(id, entry) {
+const workbench = { runs: new Map(), all: [], add(id, command, config, record) {
   if (!workbench.runs.has(id)) workbench.runs.set(id, []);
-  workbench.runs.get(id).push(entry);
+  workbench.runs.get(id).push({ command: command, config: config, record: record });
 }, list(row) { workbench.all.push(row); } };
 
 (function () {
@@ -14,7 +14,7 @@ const workbench = { runs: new Map(), all: [], add(id, entry) {
   function load(name) {
     if (!loaded.has(name)) {
       loaded.set(name, new Promise((resolve, reject) => {
-        const script = make("script", { src: "runs/" + name + ".js" });
+        const script = make("script", { src: "runs/" + name + ".js", charset: "utf-8" });
         script.onload = resolve;
         script.onerror = reject;
         document.head.append(script);

@@ -16,7 +16,8 @@ RECORDS = ROOT / "results" / "records"
 
 
 def with_records():
-    return [name for name in paper_names() if any((RECORDS / name).rglob("*.json"))]
+    found = [name for name in paper_names() if any((RECORDS / name).rglob("*.json"))]
+    return [name for name in found if load_paper(name).page is not None]
 
 
 @pytest.mark.parametrize("name", with_records())
@@ -66,7 +67,7 @@ def configs(tmp_path):
 
 
 def record_of(name, seed=3, **config):
-    return {"config": {"name": name, **config}, "seed": seed}
+    return {"config": {"name": name, **config}, "config_hash": "0", "seed": seed}
 
 
 PROGRAM = "python replications/sample/run.py --config replications/sample/configs/quick"

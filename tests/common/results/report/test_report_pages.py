@@ -186,9 +186,12 @@ def test_a_shard_holds_the_whole_record_and_the_list_every_run(site):
     run = site.id_of(record)
     text = (site.folder / "runs" / f"{run[0]}.js").read_text()
     (line,) = re.findall(rf'^workbench\.add\("{run}",(.*)\);$', text, re.MULTILINE)
-    found = json.loads(line)
+    command, config, found = json.loads(f"[{line}]")
+    name = record["config"]["name"]
+    assert command == f"python replications/sample/run.py --config {name}.json --seeds 2"
+    assert config == ""
     path = site.root / "records" / "sample" / "checks" / f"{run}.json"
-    assert found["record"] == json.loads(path.read_text())
+    assert found == json.loads(path.read_text())
     listed = re.findall(
         r"^workbench\.list\((.*)\);$", (site.folder / "runs/index.js").read_text(), re.MULTILINE
     )
