@@ -4,6 +4,8 @@ A finding stands twice: once for the finders it was published for, once for all 
 a claim are finders (and data sets and sparsities), so its table says finder by finder whether the
 finding holds there. Differences are paired by seed: a seed's ticket is the same file on both sides.
 
+A claim on a loss and one on its absence are not opposites: with wide intervals neither holds.
+
 Margins: at full length half a point, as in the replications of the single papers, for single runs
 of a network on 10,000 test images differ by so much. On the digits 3 points: the standard error of
 one run's 600 test images is 1.2 points at 90 %, and Sanity-Checking's reduced runs have 3, too.
@@ -49,7 +51,7 @@ class Finding:
         source: which paper says so, and where.
         published: the finders that the paper says it of.
         asked: all finders that it can be asked of.
-        kind: ``harmless`` (a check changes nothing), ``harmful`` (a check costs accuracy), ``gain``
+        kind: ``harmless`` (a check costs nothing), ``harmful`` (a check costs accuracy), ``gain``
             (the ToST recipe adds accuracy) or ``no_better`` (a rival's tickets are as good).
         by: the check, or the rival finder.
     """
@@ -65,7 +67,7 @@ class Finding:
     def comparisons(self, methods: tuple[str, ...], margin: float) -> tuple[Comparison, ...]:
         """Return what decides the finding for some finders."""
         if self.kind == "harmless":
-            return (Comparison(of(methods, self.by), any_of(), "equivalent", margin, over=CELL),)
+            return (Comparison(of(methods, self.by), any_of(), "not_worse", margin, over=CELL),)
         if self.kind == "harmful":
             return (Comparison(of(methods), any_of(self.by), "greater", over=CELL),)
         if self.kind == "gain":

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from common.results.claims import CellResult, ClaimResult, evaluate
+from common.results.claims import FAILS, HOLDS, OPEN, CellResult, ClaimResult, evaluate
 from common.results.formats import markdown_table, write_csv, write_text
 from common.results.naming import show, show_key
 from common.results.records import load_records, records_frame
@@ -20,7 +20,7 @@ from replications.cross_paper.finders import FINDERS
 from replications.cross_paper.paper import PAPER
 from replications.cross_paper.scales import QUICK, STUDY
 
-MARKS = {"holds": "holds", "does not hold": "no", "inconclusive": "?", "not run": ""}
+MARKS = {HOLDS: "holds", FAILS: "no", OPEN: "?"}
 COLUMNS = (
     *("finder", "finding", "published_for_it", "dataset", "sparsity", "verdict"),
     *("n", "mean_difference", "ci_low", "ci_high"),
@@ -46,6 +46,7 @@ def cells_frame(results: Sequence[ClaimResult]) -> pd.DataFrame:
         for finding in FINDINGS
         if result.claim.id.startswith(f"{finding.id}-")
         for cell in result.cells
+        if cell.verdict in MARKS  # and not one of a finder that was not run
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     order = {name: place for place, name in enumerate(FINDERS)}

@@ -114,8 +114,8 @@ PAPER = Paper(
     notes=(
         "Not a replication: no paper reports these numbers. Shuffling the mask (Rare Gems) and "
         "rearranging layers (Sanity-Checking) are one operation and one column. Hypercube, ASLP "
-        "and supermask find their own sparsity, far below the targets, so their accuracies do not "
-        "compare with those of the others; their changes do."
+        "and supermask find their own sparsity, which may be far below the targets: then their "
+        "accuracies do not compare with those of the others, only their changes do."
     ),
     order={
         "method": tuple(FINDERS),

@@ -22,12 +22,11 @@ from common.results.naming import (
     ordered_keys,
     rows_of,
     show,
-    show_key,
     show_line,
 )
 from common.results.plots.beside import beside_rows, make_panels, sentences_beside
 from common.results.plots.layout import Grid, Request, counts_text, finish, mixture_text
-from common.results.plots.matrix_rows import at_targets, changes
+from common.results.plots.matrix_rows import at_targets, changes, counterpart
 from common.results.spec import Matrix
 
 _CELL = (0.74, 0.5)  # inches
@@ -125,20 +124,13 @@ def draw_matrix(request: Request) -> Figure | None:
     if plot.minus is None:
         sentences.append("Colours compare within a column")
     else:
-        sentences.append(f"Each seed is compared with its own run ({_counterpart(request, plot)})")
+        sentences.append(f"Each seed is compared with its own run ({counterpart(request, plot)})")
     if plot.own_sparsity and request.runs["sparsity"].isna().any():
         sentences.append("Methods with a sparsity of their own have one number for all targets")
     mixture = mixture_text(runs, [*keys, *names]) if len(runs) else ""
     sentences += [*sentences_beside(request, grid), *([mixture] if mixture else [])]
     finish(grid, request, _handles(plot, panels), sentences)
     return grid.figure
-
-
-def _counterpart(request: Request, plot: Matrix) -> str:
-    """Return what changes are changes against."""
-    assert plot.minus is not None
-    names = [show_key(request.paper, name, value) for name, value in plot.minus.items()]
-    return ", ".join(names)
 
 
 def _size(request: Request, plot: Matrix, rows: pd.DataFrame) -> tuple[float, float]:
@@ -199,7 +191,8 @@ def _texts(plot: Matrix, cells: pd.DataFrame, several: bool) -> tuple[str, ...]:
     if plot.minus is not None:
         digits, sign = min(digits, 1), "+"
     first = cells.iloc[0]
-    lines = [" / ".join(f"{value:{sign}.{digits}f}" for value in dict.fromkeys(cells["mean"]))]
+    means = [round(value, digits) + 0.0 for value in dict.fromkeys(cells["mean"])]  # not -0.0
+    lines = [" / ".join(f"{value:{sign}.{digits}f}" for value in means)]
     if len(cells) == 1 and not np.isnan(first["std"]):
         lines.append(f"± {first['std']:.{digits}f}")
     if several:
@@ -233,7 +226,7 @@ def _colour_label(request: Request, plot: Matrix, panels: Sequence[_Panel]) -> s
     """Return what the colours show."""
     unit = "points" if plot.metric.endswith("accuracy") else metric_label(plot.metric)
     if plot.minus is not None:
-        return f"change against {_counterpart(request, plot)} ({unit})"
+        return f"change against {counterpart(request, plot)} ({unit})"
     own = [is_own for panel in panels for is_own in panel.own]
     if not any(own):
         return f"difference to the column's best ({unit})"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from common.results.cells import KEYS, by_seed, select
+from common.results.naming import show_key
 from common.results.plots.layout import Request
 from common.results.reported import snap
 from common.results.spec import Matrix, Selector
@@ -42,3 +43,10 @@ def at_targets(request: Request, plot: Matrix, rows: pd.DataFrame) -> pd.DataFra
     present = [target for target in plot.targets if target in set(there["sparsity"])]
     copies = [own.assign(sparsity=target) for target in present] if len(own) else []
     return pd.concat([there, *copies], ignore_index=True)
+
+
+def counterpart(request: Request, plot: Matrix) -> str:
+    """Return what changes are changes against."""
+    assert plot.minus is not None
+    names = [show_key(request.paper, name, value) for name, value in plot.minus.items()]
+    return ", ".join(names)

@@ -1,4 +1,4 @@
-"""Matrices of changes: differences to runs of the same seed, and methods with their own sparsity."""
+"""Matrices of changes against runs of the same seed, and methods with a sparsity of their own."""
 
 import pytest
 
@@ -68,6 +68,14 @@ def test_cells_are_differences_paired_by_seed(runs):
     # Means of (-30, -28, -26) and (1, 2, 3); the accuracies themselves deviate by 8 to 10 points.
     assert texts(axes) == {(0, 0): "-28.0", (1, 0): "+2.0"}
     assert texts(axes, "more") == {(0, 0): "± 2.0", (1, 0): "± 1.0"}
+
+
+def test_a_small_loss_is_not_written_as_minus_nothing(runs):
+    for record in runs:
+        if record["config"]["method"] == "aslp" and record["config"]["variant"] == "shuffled":
+            record["metrics"]["test_accuracy"] -= 0.01
+    (axes,) = panels(drawn(runs, own_sparsity=True))
+    assert texts(axes)[0, 1] == "+0.0"
 
 
 def test_a_seed_without_its_counterpart_does_not_count(runs):
