@@ -61,6 +61,7 @@ def papers_grid(reports: Sequence[PaperReport], counts: Sequence[Counts]) -> Gri
         "The papers: reported numbers and claims by verdict, runs and their time",
         tuple(columns),
         single_rows(rows),
+        notes=("Run time counts work that runs share, such as one dense training, in each.",),
         spans=spans,
         file="papers",
         tight=True,
@@ -93,7 +94,7 @@ def _own(paper: Paper) -> tuple[str, ...]:
 def matrix(report: PaperReport, counts: Counts) -> Grid:
     """Return a paper's claims as rows and the protocols that can decide some as columns."""
     protocols = list(counts.claims)
-    columns = [Column("Claim"), Column("Statement")]
+    columns = [Column("Claim"), Column("Statement", wide=True)]
     columns += [Column(name, choose=True) for name in protocols]
     rows = []
     for number, claim in enumerate(report.paper.claims):

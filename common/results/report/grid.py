@@ -6,6 +6,12 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+MANY = 15
+"""Rows above which a table scrolls in a box of its own."""
+
+BROAD = 8
+"""Columns above which a table is set in smaller type."""
+
 MINUS = "\N{MINUS SIGN}"
 
 
@@ -47,11 +53,15 @@ def _run_label(run: str, many: bool) -> str:
 
 @dataclass(frozen=True)
 class Column:
-    """A column: its name, whether it holds numbers, whether a list chooses among its values."""
+    """A column: its name, whether it holds numbers, whether a list chooses among its values.
+
+    ``wide`` columns hold sentences.
+    """
 
     name: str
     number: bool = False
     choose: bool = False
+    wide: bool = False
     hint: str = ""
 
 
@@ -68,7 +78,7 @@ class Grid:
         spans: a line of headings above the columns, as (text, columns it spans).
         total: a row that stays below.
         file: the name of the CSV file that the reader can save, without ending.
-        tight: it has many columns.
+        tight: it is set in smaller type however few columns it has.
     """
 
     id: str
@@ -85,6 +95,15 @@ class Grid:
     def grouped(self) -> bool:
         """Return whether some group has several rows."""
         return any(len(group) > 1 for group in self.groups)
+
+    @property
+    def kinds(self) -> str:
+        """Return the names of its styles; one of many rows scrolls in its box."""
+        chosen = {
+            "tight": self.tight or len(self.columns) > BROAD,
+            "tall": self.rows > MANY,
+        }
+        return " ".join(name for name, is_so in chosen.items() if is_so)
 
     @property
     def rows(self) -> int:

@@ -32,7 +32,7 @@ def _verdict(name: str) -> str:
 def _cell(cell: Cell, column: Column) -> str:
     """Return one cell."""
     tag = 'th scope="row"' if cell.head else "td"
-    kind = ' class="n"' if column.number else ""
+    kind = ' class="n"' if column.number else ' class="w"' if column.wide else ""
     sort = "" if cell.sort is None else f' data-sort="{cell.sort:.10g}"'
     note = f"<small>{escape(cell.note)}</small>" if cell.note else ""
     return f"<{tag}{kind}{sort}>{_content(cell)}{note}</{tag[:2]}>"

@@ -22,7 +22,7 @@ from common.results.report.grid import (
 )
 from common.results.spec import Paper
 
-_PAIRS = (("experiment", "source"), ("method", "variant"), ("dataset", "architecture"))
+_PAIRS = (("method", "variant"), ("dataset", "architecture"))
 """Columns that share one of the table's, so that the verdict is in sight."""
 
 
@@ -31,15 +31,20 @@ def numbers_grid(report: PaperReport) -> Grid:
     paper, numbers = report.paper, report.numbers
     metrics = numbers["metric"].nunique() > 1
     columns = [
-        Column(_heading(paper, pair), choose=True, hint=_hint(paper, pair)) for pair in _PAIRS
+        Column(_capital(show(paper, "experiment")), choose=True),
+        *(
+            Column(_capital(show(paper, a)), choose=True, hint=_hint(paper, a, b))
+            for a, b in _PAIRS
+        ),
+        Column("Sparsity", number=True),
     ]
-    columns += [Column("Sparsity", number=True)]
     columns += [Column("Metric", choose=True)] if metrics else []
     columns += [
         Column("Reported", number=True, hint="mean ± standard deviation (number of runs)"),
         Column("Ours", number=True, hint="mean ± standard deviation (seeds)"),
         Column("Difference", number=True, hint="ours less reported; below it the 95 % interval"),
         Column("Verdict", choose=True),
+        Column("Source", wide=True, hint="where the number stands"),
     ]
     rows = [_row(paper, row, metrics) for row in numbers.to_dict("records")]
     return Grid(
@@ -53,15 +58,14 @@ def numbers_grid(report: PaperReport) -> Grid:
     )
 
 
-def _heading(paper: Paper, pair: tuple[str, str]) -> str:
-    """Return the heading of a column that holds two names, one below the other."""
-    first = show(paper, pair[0])
-    return first[:1].upper() + first[1:]
+def _capital(text: str) -> str:
+    """Return text with a capital first letter."""
+    return text[:1].upper() + text[1:]
 
 
-def _hint(paper: Paper, pair: tuple[str, str]) -> str:
+def _hint(paper: Paper, first: str, second: str) -> str:
     """Return what the two lines of a cell are."""
-    return f"{show(paper, pair[0])}; below it {show(paper, pair[1])}"
+    return f"{show(paper, first)}; below it {show(paper, second)}"
 
 
 def _row(paper: Paper, row: Mapping[Any, Any], metrics: bool) -> list[Cell]:
@@ -69,12 +73,8 @@ def _row(paper: Paper, row: Mapping[Any, Any], metrics: bool) -> list[Cell]:
     points = row["metric"].endswith(("_pct", "accuracy"))
     digits = 2 if points else 4
     cells = [
-        Cell(
-            show(paper, row["experiment"]),
-            head=True,
-            note=_origin(row),
-        ),
-        *(Cell(show(paper, row[a]), note=show(paper, row[b])) for a, b in _PAIRS[1:]),
+        Cell(show(paper, row["experiment"]), head=True),
+        *(Cell(show(paper, row[a]), note=show(paper, row[b])) for a, b in _PAIRS),
         Cell(plain(row["sparsity"])),
     ]
     cells += [Cell(_metric(row["metric"]))] if metrics else []
@@ -90,6 +90,7 @@ def _row(paper: Paper, row: Mapping[Any, Any], metrics: bool) -> list[Cell]:
         Cell(ours, runs=runs),
         Cell(signed(row["difference"], digits), note=between),
         Cell(row["verdict"], verdict=True, note=row["reason"]),
+        Cell("", note=_origin(row)),
     ]
 
 

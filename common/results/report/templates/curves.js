@@ -41,7 +41,7 @@
     const epochs = curves.epoch;
     const all = names.flatMap((name) => curves[name]).filter((value) => typeof value === "number");
     let low = Math.min(...all), high = Math.max(...all);
-    if (low === high) { low -= Math.abs(low) * 0.05 || 0.5; high += Math.abs(high) * 0.05 || 0.5; }
+    if (low === high) { low -= Math.abs(low) * 0.05; high += Math.abs(high) * 0.05 || 1; }
     const room = (high - low) * 0.06;
     low = low >= 0 && low - room < 0 ? 0 : low - room;
     high += room;
@@ -77,7 +77,7 @@
     let at = epochs.length - 1;
     function show(index) {
       at = Math.min(epochs.length - 1, Math.max(0, index));
-      const values = names.map((name) => label(name).replace(/ \((%|nats|points)\)$/, "") + " " + number(curves[name][at]));
+      const values = names.map((name) => label(name).replace(/ \((%|nats|points)\)$/, "") + " = " + number(curves[name][at]));
       const text = "Epoch " + number(epochs[at]) + ": " + values.join(", ");
       readout.textContent = text;
       picture.setAttribute("aria-valuenow", epochs[at]);

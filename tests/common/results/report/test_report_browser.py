@@ -185,11 +185,11 @@ def test_curves_tell_their_values_under_the_pointer_and_by_keyboard(visit, site)
     readout = page.locator(".chart", has=chart).locator(".readout")
     box = chart.bounding_box()
     chart.hover(position={"x": box["width"] * 0.42, "y": box["height"] / 2})
-    assert readout.inner_text() == "Epoch 2: training loss 1"
+    assert readout.inner_text() == "Epoch 2: training loss = 1"
     chart.press("ArrowRight")
-    assert chart.get_attribute("aria-valuetext") == "Epoch 3: training loss 0.5"
+    assert chart.get_attribute("aria-valuetext") == "Epoch 3: training loss = 0.5"
     chart.press("Home")
-    assert readout.inner_text() == "Epoch 1: training loss 2"
+    assert readout.inner_text() == "Epoch 1: training loss = 2"
     assert page.get_by_role("slider", name="The search: Fraction of the weights").count() == 1
     accuracy = page.get_by_role("slider", name="The training: Accuracy")
     assert accuracy.locator("circle").count() == 2  # measured at two of four epochs
