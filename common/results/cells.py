@@ -11,7 +11,7 @@ import pandas as pd
 
 from common.errors import unknown_name
 from common.results.spec import Selector
-from common.results.statistics import t_factor
+from common.results.statistics import summarise
 
 KEYS = ("experiment", "method", "variant", "dataset", "architecture", "sparsity")
 """What identifies a cell of reported numbers."""
@@ -75,44 +75,88 @@ def summarise_cells(frame: pd.DataFrame, keys: Sequence[str], metric: str) -> pd
         One row a cell: the keys, n, mean, std (ddof 1), ci_low, ci_high (95 % t-interval), seeds
         (text), failed (runs), collapsed (finished runs with emptied layers), configurations
         (distinct ones), config_hashes (text), run_ids (text, failed runs among them), test_images
-        (smallest), dataset_complete,
-        at_chance (some finished run is not clearly above chance; accuracies only).
+        (smallest), dataset_complete, at_chance (some finished run is not clearly above chance;
+        accuracies only).
     """
     keys = list(keys)
-    seeds = by_seed(frame, keys, metric)
-    cells = seeds.groupby(keys, dropna=False, sort=True)["value"].agg(
-        n="count", mean="mean", std="std"
-    )
-    rows = finished(frame, metric)
-    rows = rows.assign(
-        at_chance=at_chance(rows, metric), is_collapsed=(rows["collapsed"] > 0).astype(int)
-    )
-    texts = seeds.groupby(keys, dropna=False, sort=True)["seed"].agg(_join)
-    more = rows.groupby(keys, dropna=False, sort=True).agg(
-        collapsed=("is_collapsed", "sum"),
-        configurations=("config_hash", "nunique"),
-        config_hashes=("config_hash", _join),
-        test_images=("test_images", "min"),
-        dataset_complete=("dataset_complete", "min"),
-        at_chance=("at_chance", "max"),
-    )
-    failures = frame[frame["status"] == "failed"]
-    failed = failures.groupby(keys, dropna=False, sort=True).size().rename("failed")
-    shown = pd.concat([rows, failures]).groupby(keys, dropna=False, sort=True)["run_id"].agg(_join)
-    table = cells.join(texts.rename("seeds")).join(more).reset_index()
-    table = table.merge(failed.reset_index(), on=keys, how="outer", sort=True)
-    table = table.merge(shown.rename("run_ids").reset_index(), on=keys, how="left")
-    table = table.fillna({"n": 0, "failed": 0, "collapsed": 0, "configurations": 0})
-    table = table.astype(
-        {"n": int, "failed": int, "collapsed": int, "configurations": int, "at_chance": object}
-    )
-    table["seeds"] = table["seeds"].fillna("")
-    table["config_hashes"] = table["config_hashes"].fillna("")
-    table["at_chance"] = table["at_chance"].eq(True)
-    table["dataset_complete"] = table["dataset_complete"].ne(False)
-    half = [t_factor(n) / math.sqrt(n) if n > 1 else math.nan for n in table["n"]] * table["std"]
-    table["ci_low"], table["ci_high"] = table["mean"] - half, table["mean"] + half
-    return table
+    if metric not in frame.columns:
+        frame = frame.assign(**{metric: math.nan})
+    usable = ((frame["status"] == "finished") & frame[metric].notna()).to_numpy()
+    groups = frame.groupby(keys, dropna=False, sort=True)
+    cells = [_Cell() for _ in range(groups.ngroups)]
+    facts = [frame[name] for name in ("seed", "status", "config_hash", "run_id", "collapsed")]
+    facts += [frame["test_images"], frame["dataset_complete"]]
+    guesses = at_chance(frame, metric) & usable
+    codes = groups.ngroup().to_numpy()
+    for code, ok, value, guess, *run in zip(
+        codes, usable, frame[metric], guesses, *facts, strict=True
+    ):
+        cells[code].add(ok, value, guess, *run)
+    _, first = np.unique(codes, return_index=True)
+    table = frame[keys].iloc[first].reset_index(drop=True)
+    rows = [cell.row() for cell in cells]
+    table = pd.concat([table, pd.DataFrame(rows, columns=list(_Cell().row()))], axis=1)
+    return table[(table["n"] > 0) | (table["failed"] > 0)].reset_index(drop=True)
+
+
+class _Cell:
+    """Collects the runs of one cell."""
+
+    def __init__(self) -> None:
+        self.seeds: dict[int, list[float]] = {}
+        self.hashes: set[str] = set()
+        self.run_ids: set[str] = set()
+        self.failed = self.collapsed = 0
+        self.test_images = math.nan
+        self.complete, self.at_chance = True, False
+
+    def add(
+        self,
+        usable: bool,
+        value: float,
+        guessed: bool,
+        seed: int,
+        status: str,
+        config: str,
+        run_id: str,
+        collapsed: int,
+        test_images: float,
+        complete: bool,
+    ) -> None:
+        """Add a run; one that is finished but lacks the metric counts for nothing."""
+        if status == "failed":
+            self.failed += 1
+            self.run_ids.add(run_id)
+        if not usable:
+            return
+        self.seeds.setdefault(int(seed), []).append(value)
+        self.hashes.add(config)
+        self.run_ids.add(run_id)
+        self.collapsed += collapsed > 0
+        if not test_images >= self.test_images:  # the first one, or a smaller one
+            self.test_images = self.test_images if math.isnan(test_images) else test_images
+        self.complete &= bool(complete)
+        self.at_chance |= bool(guessed)
+
+    def row(self) -> dict[str, Any]:
+        """Return the cell's numbers."""
+        found = summarise([math.fsum(runs) / len(runs) for runs in self.seeds.values()])
+        return {
+            "n": found.n,
+            "mean": found.mean,
+            "std": found.std,
+            "seeds": _join(self.seeds),
+            "collapsed": self.collapsed,
+            "configurations": len(self.hashes),
+            "config_hashes": _join(self.hashes),
+            "test_images": self.test_images,
+            "dataset_complete": self.complete,
+            "at_chance": self.at_chance,
+            "failed": self.failed,
+            "run_ids": _join(self.run_ids),
+            "ci_low": found.low,
+            "ci_high": found.high,
+        }
 
 
 def at_chance(rows: pd.DataFrame, metric: str) -> pd.Series:
@@ -128,6 +172,6 @@ def at_chance(rows: pd.DataFrame, metric: str) -> pd.Series:
     return rows[metric] <= rows["chance"] + 3 * error
 
 
-def _join(values: pd.Series) -> str:
+def _join(values: Iterable[Any]) -> str:
     """Return the distinct values in order as one text."""
     return " ".join(str(value) for value in sorted(set(values)))

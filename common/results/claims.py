@@ -11,8 +11,8 @@ from typing import Any
 
 import pandas as pd
 
-from common.results.cells import by_seed, finished, require_columns, select
-from common.results.naming import ordered_keys
+from common.results.cells import require_columns, select
+from common.results.naming import sort_key
 from common.results.spec import Claim, Comparison, Paper, Selector
 from common.results.statistics import Summary, summarise
 
@@ -151,12 +151,16 @@ class _Runs:
 
 @dataclass(frozen=True)
 class _Side:
-    """The runs of one selector; ``keys`` are those cell columns that it leaves open."""
+    """The runs of one selector; ``keys`` are those cell columns that it leaves open.
+
+    ``values`` holds the metric by cell and seed, ``cells`` the cells by their dictionary keys.
+    """
 
     name: str
     keys: tuple[str, ...]
     runs: pd.DataFrame
-    values: pd.DataFrame
+    cells: Mapping[tuple, tuple]
+    values: Mapping[tuple[tuple, int], float]
     counts: Mapping[tuple, _Runs]
 
     def of(self, cell: Mapping[str, object]) -> _Runs:
@@ -167,29 +171,33 @@ class _Side:
 def _side(
     name: str, runs: pd.DataFrame, selector: Selector, keys: Sequence[str], metric: str, what: str
 ) -> _Side:
-    """Collect the runs of one selector and their metric: columns ``keys``, seed, value.
+    """Collect the runs of one selector and their metric.
 
     A seed of a cell counts only if none of its runs is missing that other seeds have, for a mean
     over some of the runs is no match for a mean over all.
     """
     chosen = select(runs, selector, what)
-    values = by_seed(chosen, keys, metric)
-    most = values["runs"].max()
-    if keys:
-        most = values.groupby(list(keys), dropna=False)["runs"].transform("max")
-    values = values[values["runs"] == most].drop(columns="runs")
-    return _Side(name, tuple(keys), chosen, values, _count(chosen, keys, metric))
-
-
-def _count(runs: pd.DataFrame, keys: Sequence[str], metric: str) -> dict[tuple, _Runs]:
-    """Count the runs of every cell."""
-    usable = runs.index.isin(finished(runs, metric).index)
-    where = zip(*(runs[name] for name in keys)) if keys else repeat((), len(runs))
-    found: dict[tuple, list[tuple[bool, bool, str, float]]] = {}
-    facts = (usable, runs["status"] == "failed", runs["config_hash"], runs["test_images"])
-    for key, *run in zip(where, *facts, strict=True):
-        found.setdefault(_key(key), []).append(tuple(run))
-    return {key: _summed(cell) for key, cell in found.items()}
+    measured = chosen[metric] if metric in chosen.columns else repeat(math.nan)
+    where = zip(*(chosen[key] for key in keys)) if keys else repeat(())
+    facts = (chosen[column] for column in ("seed", "status", "config_hash", "test_images"))
+    cells: dict[tuple, tuple] = {}
+    counted: dict[tuple, list[tuple[bool, bool, str, float]]] = {}
+    found: dict[tuple, dict[int, list[float]]] = {}
+    for seed, status, config, images, value, cell in zip(*facts, measured, where):
+        key = _key(cell)
+        cells.setdefault(key, cell)
+        usable = status == "finished" and not math.isnan(value)
+        counted.setdefault(key, []).append((usable, status == "failed", config, images))
+        if usable:
+            found.setdefault(key, {}).setdefault(int(seed), []).append(float(value))
+    values = {}
+    for key, seeds in found.items():
+        most = max(map(len, seeds.values()))
+        for seed, several in seeds.items():
+            if len(several) == most:
+                values[key, seed] = math.fsum(several) / most
+    counts = {key: _summed(several) for key, several in counted.items()}
+    return _Side(name, tuple(keys), chosen, cells, values, counts)
 
 
 def _summed(cell: Sequence[tuple[bool, bool, str, float]]) -> _Runs:
@@ -200,6 +208,17 @@ def _summed(cell: Sequence[tuple[bool, bool, str, float]]) -> _Runs:
         len({configuration for usable, _, configuration, _ in cell if usable}),
         min((images for *_, images in cell if not math.isnan(images)), default=math.nan),
     )
+
+
+def _matched(side: _Side, other: _Side) -> dict[tuple[tuple, int], tuple[float, float]]:
+    """Pair the values of a side with those of another one that has some of its keys, or all."""
+    places = [side.keys.index(key) for key in other.keys]
+    pairs = {}
+    for (key, seed), value in side.values.items():
+        theirs = other.values.get((tuple(key[place] for place in places), seed))
+        if theirs is not None:
+            pairs[key, seed] = (value, theirs)
+    return pairs
 
 
 def _compare(
@@ -219,38 +238,35 @@ def _compare(
         if minus is None:
             return side
         taken = add(f"{name} minus", minus, [key for key in keys if key not in minus])
-        both = side.values.merge(taken.values, on=[*taken.keys, "seed"], suffixes=("", "_minus"))
-        both["value"] -= both["value_minus"]
-        return replace(side, values=both.drop(columns="value_minus"))
+        less = {at: mine - theirs for at, (mine, theirs) in _matched(side, taken).items()}
+        return replace(side, values=less)
 
     over, right = list(comparison.over), comparison.right
     left = values("left", comparison.left, comparison.left_minus, over)
-    joined = left.values.rename(columns={"value": "left"})
-    cells = left.runs[over].drop_duplicates()
+    cells = dict(left.cells)
     if isinstance(right, Mapping):
         matched = [key for key in over if key not in right]
         other = values("right", right, comparison.right_minus, matched)
-        joined = joined.merge(
-            other.values.rename(columns={"value": "right"}), on=[*matched, "seed"]
-        )
+        joined = _matched(left, other)
         if matched == over:
             # A cell that only the right side has counts if the left side could have had it.
             open_to_left = {k: v for k, v in comparison.left.items() if k in over}
-            more = select(other.runs, open_to_left, what)[over]
-            cells = pd.concat([cells, more]).drop_duplicates()
+            more = select(other.runs, open_to_left, what)[over].drop_duplicates()
+            for cell in zip(*(more[name] for name in over)):
+                cells.setdefault(_key(cell), cell)
     else:
-        joined = joined.assign(right=float(right))
+        joined = {at: (value, float(right)) for at, value in left.values.items()}
     pairs: dict[tuple, list[tuple[int, float, float]]] = {}
-    joined = joined.sort_values("seed", kind="stable")
-    for *where, seed, a, b in joined[[*over, "seed", "left", "right"]].itertuples(
-        index=False, name=None
-    ):
-        pairs.setdefault(_key(where), []).append((int(seed), float(a), float(b)))
+    for (key, seed), (mine, theirs) in sorted(joined.items(), key=lambda item: item[0][1]):
+        pairs.setdefault(key, []).append((seed, mine, theirs))
     results = []
-    for key in ordered_keys(paper, over, cells) if over else [()]:
-        cell = dict(zip(over, key))
-        counts = {side.name: side.of(cell) for side in sides}
-        results.append(_result(comparison, number, cell, pairs.get(_key(key), []), counts))
+    order = sorted(
+        cells.values(), key=lambda cell: [sort_key(paper, c, v) for c, v in zip(over, cell)]
+    )
+    for cell in order if over else [()]:
+        where = dict(zip(over, cell))
+        counts = {side.name: side.of(where) for side in sides}
+        results.append(_result(comparison, number, where, pairs.get(_key(cell), []), counts))
     return results
 
 
@@ -283,4 +299,4 @@ def _result(
 
 def _key(values: Iterable[Any]) -> tuple:
     """Return a dictionary key in which missing values are equal."""
-    return tuple(None if pd.isna(value) else value for value in values)
+    return tuple(None if value is None or value != value else value for value in values)  # noqa: PLR0124 - NaN

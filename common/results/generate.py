@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +13,7 @@ from common.errors import unknown_name
 from common.results.claim_files import write_claims
 from common.results.claims import evaluate
 from common.results.derived import LAYER_METRICS
+from common.results.drawn import DrawnPlots
 from common.results.formats import table_latex, table_markdown, write_csv, write_text
 from common.results.index import Entry, index_markdown
 from common.results.plot_files import plot_workers, start_plots
@@ -20,10 +23,12 @@ from common.results.records import (
     records_frame,
     without_others_metrics,
 )
+from common.results.report.data import PaperReport, ShownTable
+from common.results.report.write import write_report
 from common.results.reported import load_reported
 from common.results.reported_tables import build_reported_table
 from common.results.spec import REPORTED, Paper, config_columns
-from common.results.tables import BuiltTable, build_table
+from common.results.tables import build_table
 from common.results.verdict_files import FOLDER as VERDICTS
 from common.results.verdict_files import PaperVerdicts, write_all_verdicts, write_paper_verdicts
 from common.results.verdicts import number_verdicts
@@ -38,7 +43,7 @@ def generate(
         papers: the papers by name. Records of other papers are left alone.
         root: the results folder.
         only: the one paper whose files are made; the index always covers all.
-        jobs: processes that draw plots; 1 draws in this one. The files are the same.
+        jobs: processes that work; with 1 this one does everything. The files are the same.
 
     Returns:
         The files written, in order. Tables, plots and claims of these papers that records no
@@ -49,32 +54,87 @@ def generate(
     """
     if only is not None and only not in papers:
         raise unknown_name("--paper", only, papers)
-    chosen = [name for name in papers if only in (None, name)]
     records = [record for record in load_records(root / "records") if record["paper"] in papers]
     frame = records_frame(records, config_columns(papers.values()))
-    entries, written = [], []
+    del records
+    runs = {name: frame[frame["paper"] == name].reset_index(drop=True) for name in papers}
+    drawn, parts, plots = DrawnPlots(root), {}, {}
     with plot_workers(jobs) as workers:
         for name, paper in papers.items():
-            mine = frame[frame["paper"] == name].reset_index(drop=True)
-            reported, protocols = load_reported(paper), _protocols(paper, mine)
-            if name in chosen:
-                plots = start_plots(workers, root, paper, protocols, mine, reported)
-            claims = {protocol: evaluate(paper, mine, protocol) for protocol in protocols}
-            found = PaperVerdicts(paper, number_verdicts(paper, mine, reported), claims)
-            entries.append(Entry(found, mine))
-            if name not in chosen:
-                continue
-            files = _write_tables(root, paper, mine, reported)
-            files += write_paper_verdicts(root, found) + plots()
-            for protocol, results in claims.items():
-                stem = root / "claims" / f"{name}_{protocol}"
-                write_claims(stem, paper, protocol, results)
-                files += [stem.with_name(f"{stem.name}.{end}") for end in ("json", "csv", "md")]
-            _remove_stale(root, name, files, papers)
-            written += files
-    written += write_all_verdicts(root, [entry.verdicts for entry in entries])
+            plain = runs[name].drop(columns=list(OBJECT_COLUMNS))
+            task = partial(_make_part, root, paper, plain, write=only in (None, name))
+            parts[name] = task if workers is None else workers.submit(task).result
+        for name, paper in papers.items():
+            if only in (None, name):
+                reported, protocols = load_reported(paper), _protocols(paper, runs[name])
+                given = (workers, root, paper, protocols, runs[name], reported, drawn)
+                plots[name] = start_plots(*given)
+        made = {name: part() for name, part in parts.items()}
+        pictures = {name: files() for name, files in plots.items()}
+    written = []
+    for name, drawings in pictures.items():
+        files = [*made[name].files, *drawings]
+        _remove_stale(root, name, files, papers)
+        written += files
+    drawn.save()
+    verdicts = [part.verdicts for part in made.values()]
+    written += write_all_verdicts(root, verdicts)
+    entries = [Entry(part.verdicts, runs[name]) for name, part in made.items()]
     write_text(root / "README.md", index_markdown(root, entries))
-    return [*written, root / "README.md"]
+    reports = [_report(root, part, runs[name]) for name, part in made.items()]
+    return [*written, root / "README.md", *write_report(root, reports)]
+
+
+def _report(root: Path, part: _Part, frame: pd.DataFrame) -> PaperReport:
+    """Return what the report shows of a paper, with all of its plots that are there."""
+    found, paper = part.verdicts, part.verdicts.paper
+    folder = root / "plots" / paper.name
+    stems = [
+        folder / f"{plot.name}_{protocol}.png"
+        for plot in paper.plots
+        for protocol in (*found.claims, REPORTED)
+    ]
+    plots = [path for path in stems if path.is_file()]
+    return PaperReport(paper, frame, found.numbers, found.claims, part.tables, plots)
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What follows from one paper's runs but its plots."""
+
+    verdicts: PaperVerdicts
+    tables: tuple[ShownTable, ...] = ()
+    files: tuple[Path, ...] = ()
+
+
+def _make_part(root: Path, paper: Paper, frame: pd.DataFrame, *, write: bool) -> _Part:
+    """Decide a paper's claims and numbers, build its tables and, where told, write all files."""
+    reported, protocols = load_reported(paper), _protocols(paper, frame)
+    claims = {protocol: evaluate(paper, frame, protocol) for protocol in protocols}
+    found = PaperVerdicts(paper, number_verdicts(paper, frame, reported), claims)
+    tables = [
+        ShownTable(f"{table.name}_{protocol}", protocol, built)
+        for table in paper.tables
+        for protocol in protocols
+        if (built := build_table(paper, table, protocol, frame, reported)) is not None
+    ]
+    for alone in paper.reported_tables:
+        shown = build_reported_table(paper, alone, reported)
+        if shown is not None:
+            tables.append(ShownTable(f"{alone.name}_{REPORTED}", REPORTED, shown))
+    if not write:
+        return _Part(found, tuple(tables))
+    files = [root / "tables" / paper.name / "runs.csv"]
+    plain = frame.drop(columns=list(LAYER_METRICS), errors="ignore")
+    write_csv(files[0], without_others_metrics(plain))
+    for table in tables:
+        files += _write_table(root / "tables" / paper.name, paper, table)
+    files += write_paper_verdicts(root, found)
+    for protocol, results in claims.items():
+        stem = root / "claims" / f"{paper.name}_{protocol}"
+        write_claims(stem, paper, protocol, results)
+        files += [stem.with_name(f"{stem.name}.{end}") for end in ("json", "csv", "md")]
+    return _Part(found, tuple(tables), tuple(files))
 
 
 def _protocols(paper: Paper, frame: pd.DataFrame) -> list[str]:
@@ -83,35 +143,13 @@ def _protocols(paper: Paper, frame: pd.DataFrame) -> list[str]:
     return [first, *sorted(set(frame["protocol"]) - {first})]
 
 
-def _write_tables(
-    root: Path,
-    paper: Paper,
-    frame: pd.DataFrame,
-    reported: pd.DataFrame,
-) -> list[Path]:
-    """Write the tables of all protocols and the list of runs."""
-    folder = root / "tables" / paper.name
-    files = [folder / "runs.csv"]
-    plain = frame.drop(columns=[*OBJECT_COLUMNS, *LAYER_METRICS], errors="ignore")
-    write_csv(files[0], without_others_metrics(plain))
-    for table in paper.tables:
-        for protocol in _protocols(paper, frame):
-            built = build_table(paper, table, protocol, frame, reported)
-            files += _write_table(folder, paper, f"{table.name}_{protocol}", built)
-    for alone in paper.reported_tables:
-        built = build_reported_table(paper, alone, reported)
-        files += _write_table(folder, paper, f"{alone.name}_{REPORTED}", built)
-    return files
-
-
-def _write_table(folder: Path, paper: Paper, stem: str, built: BuiltTable | None) -> list[Path]:
-    """Write one table in every format, if there is one."""
-    if built is None:
-        return []
-    paths = [folder / f"{stem}.{ending}" for ending in ("csv", "md", "tex")]
-    write_csv(paths[0], built.cells)
-    write_text(paths[1], table_markdown(built.layout))
-    write_text(paths[2], table_latex(built.layout, f"{paper.name}:{stem}"))
+def _write_table(folder: Path, paper: Paper, table: ShownTable) -> list[Path]:
+    """Write one table in every format."""
+    paths = [folder / f"{table.stem}.{ending}" for ending in ("csv", "md", "tex")]
+    layout = table.built.layout
+    write_csv(paths[0], table.built.cells)
+    write_text(paths[1], table_markdown(layout))
+    write_text(paths[2], table_latex(layout, f"{paper.name}:{table.stem}"))
     return paths
 
 

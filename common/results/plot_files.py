@@ -6,10 +6,12 @@ import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pandas as pd
 
+from common.results.drawn import DrawnPlots, plot_inputs, row_digests
 from common.results.plot_kinds import beside_of
 from common.results.plots.layout import Request
 from common.results.plots.registry import draw
@@ -40,8 +42,9 @@ def start_plots(
     protocols: list[str],
     frame: pd.DataFrame,
     reported: pd.DataFrame,
+    drawn: DrawnPlots,
 ) -> Callable[[], list[Path]]:
-    """Have all plots of a paper drawn.
+    """Have those plots of a paper drawn that are not drawn yet.
 
     Args:
         workers: from :func:`plot_workers`.
@@ -50,22 +53,33 @@ def start_plots(
         protocols: those whose runs are drawn.
         frame: the paper's runs.
         reported: its reported numbers.
+        drawn: what is known of the plots that are there; new ones are added.
 
     Returns:
-        A function that waits for the plots (or draws them) and returns their files, in the same
-        order whoever draws them.
+        A function that waits for the plots (or draws them) and returns the files of all, in the
+        same order whoever draws them.
     """
-    if workers is None:
-        return lambda: [
-            path
-            for plot in paper.plots
-            for path in write_plot(root, paper, plot, protocols, frame, reported)
-        ]
-    started = [
-        workers.submit(write_plot, root, paper, plot, protocols, frame, reported)
-        for plot in paper.plots
-    ]
-    return lambda: [path for one in started for path in one.result()]
+    digests = row_digests(frame)
+    plots: list[Callable[[], list[Path]]] = []
+    for plot in paper.plots:
+        mine = frame["experiment"].isin(plot.experiments).to_numpy()
+        inputs = plot_inputs(paper, plot, protocols, digests[mine].tolist(), reported)
+        files = drawn.files(f"{paper.name}/{plot.name}", inputs)
+        if files is None:
+            task = (root, paper, plot, protocols, frame[mine].reset_index(drop=True), reported)
+            draw_it = partial(write_plot, *task)
+            wait = draw_it if workers is None else workers.submit(draw_it).result
+            plots.append(partial(_add, drawn, f"{paper.name}/{plot.name}", inputs, wait))
+        else:
+            plots.append(partial(list, files))
+    return lambda: [path for files in plots for path in files()]
+
+
+def _add(drawn: DrawnPlots, name: str, inputs: str, wait: Callable[[], list[Path]]) -> list[Path]:
+    """Wait for a plot's files and note that it is drawn."""
+    files = wait()
+    drawn.add(name, inputs, files)
+    return files
 
 
 def write_plot(

@@ -50,7 +50,7 @@ def load_reported(paper: Paper) -> pd.DataFrame:
     for name in COLUMNS:
         if name not in frame.columns:
             raise UserError(f"{paper.reported}: column {name!r} is missing")
-    decimals = frame["value"].str.partition(".")[2].str.len()
+    decimals = frame["value"].str.extract(r"\.(\d+)", expand=False).str.len().fillna(0)
     frame["resolution"] = 0.5 * 10.0**-decimals
     for name in _NUMBERS:
         numbers = pd.to_numeric(frame[name].replace("", None), errors="coerce")

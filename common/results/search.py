@@ -53,6 +53,8 @@ def _check_curves(curves: object, field: str, where: str) -> None:
                 f"record {where}: {field}.{name} has {len(values)} values, "
                 f"{field}.epoch has {len(epochs)}"
             )
+        if set(map(type, values)) <= {int, float, type(None)}:
+            continue
         for value in values:
             if value is not None and not _is_number(value):
                 raise UserError(
@@ -115,7 +117,8 @@ def _check_list(values: object, field: str, where: str) -> None:
 
 def _increases(values: list[Any] | tuple[Any, ...]) -> bool:
     """Return whether the values are numbers, every one above the one before."""
-    numbers = all(_is_number(value) and math.isfinite(value) for value in values)
+    usual = set(map(type, values)) <= {int, float}
+    numbers = (usual or all(map(_is_number, values))) and all(map(math.isfinite, values))
     return numbers and all(left < right for left, right in pairwise(values))
 
 
