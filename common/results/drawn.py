@@ -85,7 +85,7 @@ def plot_inputs(
 def row_digests(frame: pd.DataFrame) -> npt.NDArray[Any]:
     """Return a number for the content of every run of the frame."""
     plain = frame.drop(columns=list(OBJECT_COLUMNS), errors="ignore")
-    mixed = plain.select_dtypes("object").columns
+    mixed = [name for name in plain.columns if pd.api.types.is_object_dtype(plain[name])]
     plain = plain.assign(**{name: plain[name].map(repr) for name in mixed})
     for name in OBJECT_COLUMNS:
         if name in frame.columns:

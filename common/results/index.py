@@ -17,10 +17,12 @@ from common.results.verdicts import counts
 
 _START = """# Results
 
-This page and everything below `verdicts/`, `tables/`, `plots/` and `claims/` is made by
+This page and everything below `report/`, `verdicts/`, `tables/`, `plots/` and `claims/` is made by
 `python -m common.results` from the records in `records/` (one JSON file a finished run) and the
 papers' `reported.csv`. Edits are overwritten; the same records give the same bytes.
 
+- [`report/index.html`](report/index.html): all of it as pages for a browser, which need no network:
+  verdicts, tables that sort and filter, plots, and a page of every run.
 - `records/<paper>/<experiment>/<config hash>-s<seed>.json`: one run each, the only source.
 - [`verdicts/`](verdicts/README.md): every reported number with ours and a verdict, a table a
   paper; the matrices of all papers ([numbers](verdicts/matrix.csv), [claims](verdicts/claims.csv));
