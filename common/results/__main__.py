@@ -35,6 +35,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         metavar="N",
         help="processes that draw plots (default: usable cores, 4 at most); the files are the same",
     )
+    parser.add_argument(
+        "--export",
+        type=Path,
+        metavar="FOLDER",
+        help="also write tidy tables (CSV, Parquet) and ReScience metadata to this folder",
+    )
     options = parser.parse_args(arguments)
     try:
         if not options.root.is_dir():
@@ -45,11 +51,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from common.results.generate import generate  # noqa: PLC0415
 
         jobs = options.jobs or min(usable_cores(), _MOST_JOBS)
-        files = generate(load_papers(), options.root, options.paper, jobs)
+        files = generate(load_papers(), options.root, options.paper, jobs, options.export)
     except UserError as error:
         print(error, file=sys.stderr)
         return 2
     print(f"{len(files)} files written below {options.root}")
+    if options.export is not None:
+        print(f"tables for your own analysis: {options.export}")
     return 0
 
 

@@ -14,6 +14,7 @@ from common.results.claim_files import write_claims
 from common.results.claims import evaluate
 from common.results.derived import LAYER_METRICS
 from common.results.drawn import DrawnPlots
+from common.results.export import export
 from common.results.formats import table_latex, table_markdown, write_csv, write_text
 from common.results.index import Entry, index_markdown
 from common.results.plot_files import plot_workers, start_plots
@@ -35,7 +36,11 @@ from common.results.verdicts import number_verdicts
 
 
 def generate(
-    papers: Mapping[str, Paper], root: Path, only: str | None = None, jobs: int = 1
+    papers: Mapping[str, Paper],
+    root: Path,
+    only: str | None = None,
+    jobs: int = 1,
+    export_to: Path | None = None,
 ) -> list[Path]:
     """Write everything that follows from ``root/records``.
 
@@ -44,6 +49,7 @@ def generate(
         root: the results folder.
         only: the one paper whose files are made; the index always covers all.
         jobs: processes that work; with 1 this one does everything. The files are the same.
+        export_to: a folder for the tables of :mod:`common.results.export`, or None.
 
     Returns:
         The files written, in order. Tables, plots and claims of these papers that records no
@@ -56,7 +62,8 @@ def generate(
         raise unknown_name("--paper", only, papers)
     records = [record for record in load_records(root / "records") if record["paper"] in papers]
     frame = records_frame(records, config_columns(papers.values()))
-    del records
+    if export_to is None:
+        records = []  # the frame holds what else is needed
     runs = {name: frame[frame["paper"] == name].reset_index(drop=True) for name in papers}
     drawn, parts, plots = DrawnPlots(root), {}, {}
     with plot_workers(jobs) as workers:
@@ -79,6 +86,8 @@ def generate(
     drawn.save()
     verdicts = [part.verdicts for part in made.values()]
     written += write_all_verdicts(root, verdicts)
+    if export_to is not None:
+        export(export_to, records, verdicts)
     entries = [Entry(part.verdicts, runs[name]) for name, part in made.items()]
     write_text(root / "README.md", index_markdown(root, entries))
     reports = [_report(root, part, runs[name]) for name, part in made.items()]
