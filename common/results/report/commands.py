@@ -37,7 +37,7 @@ class CommittedConfigs:
         self._program = f"replications/{paper}/run.py"
         self._top: Path | None = None
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
-        self._found: dict[tuple[str, str], tuple[str, list[str]]] = {}
+        self._found: dict[tuple[str, str], tuple[str, str, str]] = {}
         self._read: dict[Path, list[tuple[str, dict[str, Any], list[str]]]] = {}
         if page is not None:
             self._top = page.resolve().parents[2]
@@ -51,10 +51,12 @@ class CommittedConfigs:
         name = record["config"]["name"]
         key = (name, record["config_hash"])
         if key not in self._found:
-            self._found[key] = self._find(record["config"])
-        config, settings = self._found[key]
-        shown = config or f"{file_name(name)}.json"
-        return Repeat(self._command(shown, record["seed"], settings), config)
+            config, settings = self._find(record["config"])
+            words = ["python", self._program, "--config", config or f"{file_name(name)}.json"]
+            after = shlex.join(["--set", *settings]) if settings else ""
+            self._found[key] = (config, shlex.join([*words, "--seeds"]), after)
+        config, before, after = self._found[key]
+        return Repeat(f"{before} {record['seed']} {after}".rstrip(), config)
 
     def _find(self, config: Mapping[str, Any]) -> tuple[str, list[str]]:
         """Return the file that holds a config and the settings that choose it; or no file."""
@@ -64,11 +66,6 @@ class CommittedConfigs:
                     assert self._top is not None
                     return path.relative_to(self._top).as_posix(), settings
         return "", []
-
-    def _command(self, config: str, seed: int, settings: list[str]) -> str:
-        words = ["python", self._program, "--config", config, "--seeds", str(seed)]
-        words += ["--set", *settings] if settings else []
-        return shlex.join(words)
 
     def _candidates(self, name: str) -> Iterator[Path]:
         """Yield the files that may hold a run: one is called after it, less what a sweep adds."""

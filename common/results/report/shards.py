@@ -24,6 +24,9 @@ _HEAD = "/* Made by python -m common.results from the records; edits are overwri
 
 Row = tuple[str, ...]
 
+_script = json.JSONEncoder(separators=(",", ":")).encode
+"""Gives a value as ASCII that is JSON and JavaScript at once."""
+
 
 @dataclass
 class Provenance:
@@ -79,37 +82,29 @@ def write_shards(
     paths = {digit: folder / f"{digit}.js" for digit in DIGITS}
     with ExitStack() as stack:
         names = {**paths, INDEX: folder / INDEX}
-        files = {
-            key: stack.enter_context(path.open("w", encoding="utf-8", newline="\n"))
-            for key, path in names.items()
-        }
+        files = {key: stack.enter_context(path.open("wb")) for key, path in names.items()}
         for file in files.values():
-            file.write(_HEAD)
+            file.write(_HEAD.encode())
         for path in sorted((root / "records").rglob("*.json"), key=str):
             if path.name.startswith("."):
                 continue
-            text = path.read_text(encoding="utf-8")
+            text = path.read_bytes()
             record = json.loads(text)
             if record["paper"] not in configs:
                 continue
             run = run_id(record["config_hash"], record["seed"])
             repeat = configs[record["paper"]].repeat(record)
             found[record["paper"]].add(record, run, bool(repeat.config))
-            one_line = text.replace("\n", "")  # in JSON no line ends inside a string
+            one_line = text.replace(b"\n", b"")  # in JSON no line ends inside a string
             named = _script([run, repeat.command, repeat.config])[1:-1]
-            files[shard_of(run)].write(f"workbench.add({named},{one_line});\n")
-            files[INDEX].write(f"workbench.list({_script(_listed(run, record))});\n")
+            files[shard_of(run)].write(b"workbench.add(%b,%b);\n" % (named.encode(), one_line))
+            files[INDEX].write(f"workbench.list({_script(_listed(run, record))});\n".encode())
     return [*paths.values(), folder / INDEX], found
 
 
 def shard_of(run: str) -> str:
     """Return the digit that names a run's shard."""
     return run[0] if run[:1] in DIGITS and run else "0"
-
-
-def _script(value: Any) -> str:
-    """Return a value as ASCII that is JSON and JavaScript at once."""
-    return json.dumps(value, separators=(",", ":"))
 
 
 def _listed(run: str, record: dict[str, Any]) -> list[Any]:

@@ -1,8 +1,8 @@
 """All files from records alone: equal when made again, stale ones gone, fast with many runs."""
 
+import json
 import os
 import pickle
-import json
 import re
 import subprocess
 import sys
