@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -25,6 +27,7 @@ from common.results.records import (
     without_others_metrics,
 )
 from common.results.report.data import PaperReport, ShownTable
+from common.results.report.shards import write_shards
 from common.results.report.write import write_report
 from common.results.reported import load_reported
 from common.results.reported_tables import build_reported_table
@@ -33,6 +36,10 @@ from common.results.tables import build_table
 from common.results.verdict_files import FOLDER as VERDICTS
 from common.results.verdict_files import PaperVerdicts, write_all_verdicts, write_paper_verdicts
 from common.results.verdicts import number_verdicts
+
+T = TypeVar("T")
+Wait = Callable[[], T]
+"""Waits for a task and returns its result, or raises what it raised."""
 
 
 def generate(
@@ -60,27 +67,30 @@ def generate(
     """
     if only is not None and only not in papers:
         raise unknown_name("--paper", only, papers)
-    records = [record for record in load_records(root / "records") if record["paper"] in papers]
-    frame = records_frame(records, config_columns(papers.values()))
-    if export_to is None:
-        records = []  # the frame holds what else is needed
-    runs = {name: frame[frame["paper"] == name].reset_index(drop=True) for name in papers}
     drawn, parts, plots = DrawnPlots(root), {}, {}
     with plot_workers(jobs) as workers:
+        start = partial(_start, workers)
+        shards = start(write_shards, root, list(papers.values()))
+        records = [record for record in load_records(root / "records") if record["paper"] in papers]
+        frame = records_frame(records, config_columns(papers.values()))
+        if export_to is None:
+            records = []  # the frame holds what else is needed
+        runs = {name: frame[frame["paper"] == name].reset_index(drop=True) for name in papers}
         for name, paper in papers.items():
             plain = runs[name].drop(columns=list(OBJECT_COLUMNS))
-            task = partial(_make_part, root, paper, plain, write=only in (None, name))
-            parts[name] = task if workers is None else workers.submit(task).result
+            given = (root, paper, plain, only in (None, name))
+            parts[name] = (start(_decide, *given), start(_tabulate, *given))
         for name, paper in papers.items():
             if only in (None, name):
                 reported, protocols = load_reported(paper), _protocols(paper, runs[name])
-                given = (workers, root, paper, protocols, runs[name], reported, drawn)
-                plots[name] = start_plots(*given)
-        made = {name: part() for name, part in parts.items()}
+                mine = (protocols, runs[name], reported, drawn)
+                plots[name] = start_plots(workers, root, paper, *mine)
+        made = {name: _Part(*verdicts(), *tables()) for name, (verdicts, tables) in parts.items()}
         pictures = {name: files() for name, files in plots.items()}
+        scripts = shards()
     written = []
     for name, drawings in pictures.items():
-        files = [*made[name].files, *drawings]
+        files = [*made[name].table_files, *made[name].verdict_files, *drawings]
         _remove_stale(root, name, files, papers)
         written += files
     drawn.save()
@@ -91,7 +101,7 @@ def generate(
     entries = [Entry(part.verdicts, runs[name]) for name, part in made.items()]
     write_text(root / "README.md", index_markdown(root, entries))
     reports = [_report(root, part, runs[name]) for name, part in made.items()]
-    return [*written, root / "README.md", *write_report(root, reports)]
+    return [*written, root / "README.md", *write_report(root, reports, scripts)]
 
 
 def _report(root: Path, part: _Part, frame: pd.DataFrame) -> PaperReport:
@@ -112,38 +122,54 @@ class _Part:
     """What follows from one paper's runs but its plots."""
 
     verdicts: PaperVerdicts
-    tables: tuple[ShownTable, ...] = ()
-    files: tuple[Path, ...] = ()
+    verdict_files: list[Path]
+    tables: list[ShownTable]
+    table_files: list[Path]
 
 
-def _make_part(root: Path, paper: Paper, frame: pd.DataFrame, *, write: bool) -> _Part:
-    """Decide a paper's claims and numbers, build its tables and, where told, write all files."""
-    reported, protocols = load_reported(paper), _protocols(paper, frame)
-    claims = {protocol: evaluate(paper, frame, protocol) for protocol in protocols}
-    found = PaperVerdicts(paper, number_verdicts(paper, frame, reported), claims)
-    tables = [
-        ShownTable(f"{table.name}_{protocol}", protocol, built)
-        for table in paper.tables
-        for protocol in protocols
-        if (built := build_table(paper, table, protocol, frame, reported)) is not None
-    ]
-    for alone in paper.reported_tables:
-        shown = build_reported_table(paper, alone, reported)
-        if shown is not None:
-            tables.append(ShownTable(f"{alone.name}_{REPORTED}", REPORTED, shown))
+def _start(workers: ProcessPoolExecutor | None, task: Callable[..., T], *given: Any) -> Wait[T]:
+    """Begin a task in a worker; without one it is done when its result is asked for."""
+    return partial(task, *given) if workers is None else workers.submit(task, *given).result
+
+
+def _decide(
+    root: Path, paper: Paper, frame: pd.DataFrame, write: bool
+) -> tuple[PaperVerdicts, list[Path]]:
+    """Decide a paper's claims and numbers and, where told, write the files that say so."""
+    claims = {protocol: evaluate(paper, frame, protocol) for protocol in _protocols(paper, frame)}
+    numbers = number_verdicts(paper, frame, load_reported(paper))
+    found = PaperVerdicts(paper, numbers, claims)
     if not write:
-        return _Part(found, tuple(tables))
-    files = [root / "tables" / paper.name / "runs.csv"]
-    plain = frame.drop(columns=list(LAYER_METRICS), errors="ignore")
-    write_csv(files[0], without_others_metrics(plain))
-    for table in tables:
-        files += _write_table(root / "tables" / paper.name, paper, table)
-    files += write_paper_verdicts(root, found)
+        return found, []
+    files = write_paper_verdicts(root, found)
     for protocol, results in claims.items():
         stem = root / "claims" / f"{paper.name}_{protocol}"
         write_claims(stem, paper, protocol, results)
         files += [stem.with_name(f"{stem.name}.{end}") for end in ("json", "csv", "md")]
-    return _Part(found, tuple(tables), tuple(files))
+    return found, files
+
+
+def _tabulate(
+    root: Path, paper: Paper, frame: pd.DataFrame, write: bool
+) -> tuple[list[ShownTable], list[Path]]:
+    """Build a paper's tables of all protocols and, where told, write them and the list of runs."""
+    reported, folder = load_reported(paper), root / "tables" / paper.name
+    tables = []
+    for table in paper.tables:
+        for protocol in _protocols(paper, frame):
+            built = build_table(paper, table, protocol, frame, reported)
+            if built is not None:
+                tables.append(ShownTable(f"{table.name}_{protocol}", protocol, built))
+    for alone in paper.reported_tables:
+        built = build_reported_table(paper, alone, reported)
+        if built is not None:
+            tables.append(ShownTable(f"{alone.name}_{REPORTED}", REPORTED, built))
+    if not write:
+        return tables, []
+    plain = frame.drop(columns=list(LAYER_METRICS), errors="ignore")
+    write_csv(folder / "runs.csv", without_others_metrics(plain))
+    files = [path for table in tables for path in _write_table(folder, paper, table)]
+    return tables, [folder / "runs.csv", *files]
 
 
 def _protocols(paper: Paper, frame: pd.DataFrame) -> list[str]:

@@ -48,10 +48,12 @@ class BuiltTable:
 
 
 def table_runs(paper: Paper, table: Table, frame: pd.DataFrame, protocol: str) -> pd.DataFrame:
-    """Return the runs of one protocol that a table shows."""
+    """Return the runs of one protocol that a table shows, with the columns it needs."""
     what = f"table {table.name!r} of {paper.name!r}"
     require_columns(frame, (*table.rows, *table.columns, *table.where), what)
     keep = frame["experiment"].isin(table.experiments) & (frame["protocol"] == protocol)
+    if not keep.any():
+        return frame.iloc[:0]
     wanted = {*KEYS, *_FACTS, *table.rows, *table.columns, *table.where, table.metric}
     narrow = frame.loc[keep, [name for name in frame.columns if name in wanted]]  # is much faster
     chosen = select(narrow, table.where, what)

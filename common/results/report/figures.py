@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,6 @@ from PIL import Image
 
 from common.results.report.data import PaperReport
 from common.results.spec import REPORTED, Paper
-
-COLOURS = 48
-"""Enough for a dozen curves, their bands and the grey of the letters' edges."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +35,12 @@ def figures(report: PaperReport) -> list[Figure]:
 def _figure(paper: Paper, path: Path, protocols: Sequence[str]) -> Figure:
     """Return one plot."""
     title, protocol = _words(paper, path.stem, protocols)
-    data, (width, height) = small_png(path)
+    with Image.open(path) as picture:
+        width, height = picture.size
     whose = "the numbers that the paper reports" if protocol == REPORTED else "our runs"
     kind = "" if protocol == REPORTED else f", protocol {protocol}"
     alt = f"Plot: {title}; {whose}{kind}. The tables hold the numbers."
-    address = f"data:image/png;base64,{base64.b64encode(data).decode('ascii')}"
+    address = f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"
     return Figure(address, width, height, title, protocol, alt, f"{path.stem}.png")
 
 
@@ -54,14 +51,3 @@ def _words(paper: Paper, stem: str, protocols: Sequence[str]) -> tuple[str, str]
         if protocol != stem and protocol in (*protocols, REPORTED):
             return plot.title, protocol
     return stem.replace("_", " "), ""
-
-
-def small_png(path: Path) -> tuple[bytes, tuple[int, int]]:
-    """Return a picture with few colours as PNG, and its size: a third of the bytes."""
-    with Image.open(path) as picture:
-        flat = Image.new("RGB", picture.size, "white")
-        flat.paste(picture, mask=picture.getchannel("A") if "A" in picture.getbands() else None)
-    few = flat.quantize(COLOURS, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
-    stream = io.BytesIO()
-    few.save(stream, "PNG", compress_level=6)
-    return stream.getvalue(), flat.size

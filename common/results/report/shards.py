@@ -16,7 +16,7 @@ from typing import Any
 
 from common.results.records import run_id
 from common.results.report.commands import CommittedConfigs
-from common.results.report.data import PaperReport
+from common.results.spec import Paper
 
 DIGITS = "0123456789abcdef"
 INDEX = "index.js"
@@ -63,20 +63,23 @@ class Provenance:
         self.with_curves += bool(record.get("training") or search.get("curves"))
 
 
-def write_shards(
-    root: Path, folder: Path, reports: Sequence[PaperReport]
-) -> tuple[list[Path], dict[str, Provenance]]:
-    """Write every record of the reports' papers to its shard, and the list of all runs.
+Shards = tuple[list[Path], dict[str, Provenance]]
+
+
+def write_shards(root: Path, papers: Sequence[Paper]) -> Shards:
+    """Write every record of the papers to its shard in ``root/report/runs``, and a list of all.
+
+    It needs nothing but the records, so it may work beside all else that is made of them.
 
     Args:
         root: the results folder; records are read from ``root/records``.
-        folder: where the shards go.
-        reports: the papers; records of others are left out.
+        papers: the papers; records of others are left out.
 
     Returns:
         The files, and what the records of every paper say of where they come from.
     """
-    configs = {one.paper.name: CommittedConfigs(one.paper.name, one.paper.page) for one in reports}
+    folder = root / "report" / "runs"
+    configs = {paper.name: CommittedConfigs(paper.name, paper.page) for paper in papers}
     found = {name: Provenance() for name in configs}
     folder.mkdir(parents=True, exist_ok=True)
     paths = {digit: folder / f"{digit}.js" for digit in DIGITS}

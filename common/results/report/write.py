@@ -21,7 +21,7 @@ from common.results.report.front import matrix, papers_grid, totals
 from common.results.report.html import row_html, slug, verdict_html
 from common.results.report.numbers_view import numbers_grid
 from common.results.report.readme import read_page
-from common.results.report.shards import Provenance, write_shards
+from common.results.report.shards import Provenance, Shards, write_shards
 from common.results.report.tables_view import protocol_words, table_views
 from common.results.verdicts import NUMBER_VERDICTS
 
@@ -30,7 +30,9 @@ SCRIPTS = ("tables.js", "dialog.js")
 RUN_SCRIPTS = ("dom.js", "curves.js", "run_parts.js", "run.js")
 
 
-def write_report(root: Path, reports: Sequence[PaperReport]) -> list[Path]:
+def write_report(
+    root: Path, reports: Sequence[PaperReport], shards: Shards | None = None
+) -> list[Path]:
     """Write the report of all papers below ``root/report``.
 
     It opens from a disk, asks nothing of a network, and follows from the records and the papers'
@@ -40,12 +42,14 @@ def write_report(root: Path, reports: Sequence[PaperReport]) -> list[Path]:
     Args:
         root: the results folder, with the records and plots in it.
         reports: all papers, in the order they are shown.
+        shards: what :func:`common.results.report.shards.write_shards` returned for these papers,
+            if it has been called.
 
     Returns:
         The files written, the front page first.
     """
     folder = root / "report"
-    shards, provenance = write_shards(root, folder / "runs", reports)
+    scripts, provenance = shards or write_shards(root, [report.paper for report in reports])
     environment = _environment()
     counts = [count(report) for report in reports]
     pages = {"index.html": _front(environment, reports, counts)}
@@ -60,7 +64,7 @@ def write_report(root: Path, reports: Sequence[PaperReport]) -> list[Path]:
     )
     for name, text in pages.items():
         write_text(folder / name, text)
-    written = [*(folder / name for name in pages), *shards]
+    written = [*(folder / name for name in pages), *scripts]
     for path in {*folder.glob("*.html"), *(folder / "runs").glob("*.js")} - {*written}:
         path.unlink()
     return written
