@@ -139,7 +139,8 @@ if [ -n "$failed" ]; then
     printf 'Not all went well (%s): the lines above and the records say why.\n' "$failed" >&2
 fi
 printf '%d min %d s. Look at\n' $((SECONDS / 60)) $((SECONDS % 60))
-printf '  %s\n' 'results/README.md: the index of all tables, plots and claims with their verdicts'
+printf '  %s\n' 'results/report/index.html: the report, in a browser; verdicts, tables, plots, every run'
+printf '  %s\n' 'results/README.md: the index of all tables, plots and verdicts as files'
 for paper in "${papers[@]}"; do
     printf '  %s\n' "replications/$paper/README.md: what the paper claims and how it was replicated"
 done

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -31,7 +32,7 @@ from common.results.report.shards import write_shards
 from common.results.report.write import write_report
 from common.results.reported import load_reported
 from common.results.reported_tables import build_reported_table
-from common.results.spec import REPORTED, Paper, config_columns
+from common.results.spec import REPORTED, Paper, Table, config_columns
 from common.results.tables import build_table
 from common.results.verdict_files import FOLDER as VERDICTS
 from common.results.verdict_files import PaperVerdicts, write_all_verdicts, write_paper_verdicts
@@ -40,6 +41,9 @@ from common.results.verdicts import number_verdicts
 T = TypeVar("T")
 Wait = Callable[[], T]
 """Waits for a task and returns its result, or raises what it raised."""
+Tables = tuple[list[ShownTable], list[Path]]
+"""Tables and the files that they were written to."""
+_TABLES_A_TASK = 6
 
 
 def generate(
@@ -79,29 +83,32 @@ def generate(
         for name, paper in papers.items():
             plain = runs[name].drop(columns=list(OBJECT_COLUMNS))
             given = (root, paper, plain, only in (None, name))
-            parts[name] = (start(_decide, *given), start(_tabulate, *given))
+            tabulate = [start(_tabulate, batch, *given) for batch in _batches(paper.tables)]
+            parts[name] = (start(_decide, *given), start(_list, *given), tabulate)
         for name, paper in papers.items():
             if only in (None, name):
                 reported, protocols = load_reported(paper), _protocols(paper, runs[name])
                 mine = (protocols, runs[name], reported, drawn)
                 plots[name] = start_plots(workers, root, paper, *mine)
-        made = {name: _Part(*verdicts(), *tables()) for name, (verdicts, tables) in parts.items()}
+        made = {name: _collect(*given) for name, given in parts.items()}
+        verdicts = [part.verdicts for part in made.values()]
+        matrices = start(write_all_verdicts, root, verdicts)
         pictures = {name: files() for name, files in plots.items()}
         scripts = shards()
-    written = []
-    for name, drawings in pictures.items():
-        files = [*made[name].table_files, *made[name].verdict_files, *drawings]
-        _remove_stale(root, name, files, papers)
-        written += files
-    drawn.save()
-    verdicts = [part.verdicts for part in made.values()]
-    written += write_all_verdicts(root, verdicts)
+        written = []
+        for name, drawings in pictures.items():
+            files = [*made[name].table_files, *made[name].verdict_files, *drawings]
+            _remove_stale(root, name, files, papers)
+            written += files
+        drawn.save()
+        reports = [_report(root, part, runs[name]) for name, part in made.items()]
+        pages = write_report(root, reports, scripts)
+        written += matrices()
     if export_to is not None:
         export(export_to, records, verdicts)
     entries = [Entry(part.verdicts, runs[name]) for name, part in made.items()]
     write_text(root / "README.md", index_markdown(root, entries))
-    reports = [_report(root, part, runs[name]) for name, part in made.items()]
-    return [*written, root / "README.md", *write_report(root, reports, scripts)]
+    return [*written, root / "README.md", *pages]
 
 
 def _report(root: Path, part: _Part, frame: pd.DataFrame) -> PaperReport:
@@ -127,6 +134,13 @@ class _Part:
     table_files: list[Path]
 
 
+def _batches(tables: Sequence[Table]) -> Iterator[tuple[Table, ...]]:
+    """Cut a paper's tables into tasks of a few each, so that none keeps all others waiting."""
+    left = iter(tables)
+    while batch := tuple(islice(left, _TABLES_A_TASK)):
+        yield batch
+
+
 def _start(workers: ProcessPoolExecutor | None, task: Callable[..., T], *given: Any) -> Wait[T]:
     """Begin a task in a worker; without one it is done when its result is asked for."""
     return partial(task, *given) if workers is None else workers.submit(task, *given).result
@@ -150,26 +164,45 @@ def _decide(
 
 
 def _tabulate(
-    root: Path, paper: Paper, frame: pd.DataFrame, write: bool
-) -> tuple[list[ShownTable], list[Path]]:
-    """Build a paper's tables of all protocols and, where told, write them and the list of runs."""
-    reported, folder = load_reported(paper), root / "tables" / paper.name
-    tables = []
-    for table in paper.tables:
-        for protocol in _protocols(paper, frame):
-            built = build_table(paper, table, protocol, frame, reported)
+    tables: Sequence[Table], root: Path, paper: Paper, frame: pd.DataFrame, write: bool
+) -> Tables:
+    """Build some of a paper's tables, of all protocols, and write them where told."""
+    reported = load_reported(paper)
+    runs = {name: frame[frame["protocol"] == name] for name in _protocols(paper, frame)}
+    shown = []
+    for table in tables:
+        for protocol, mine in runs.items():
+            built = build_table(paper, table, protocol, mine, reported)
             if built is not None:
-                tables.append(ShownTable(f"{table.name}_{protocol}", protocol, built))
+                shown.append(ShownTable(f"{table.name}_{protocol}", protocol, built))
+    return shown, _write_tables(root, paper, shown) if write else []
+
+
+def _list(root: Path, paper: Paper, frame: pd.DataFrame, write: bool) -> Tables:
+    """Build a paper's tables of reported numbers and write them and the list of runs where told."""
+    reported, shown = load_reported(paper), []
     for alone in paper.reported_tables:
         built = build_reported_table(paper, alone, reported)
         if built is not None:
-            tables.append(ShownTable(f"{alone.name}_{REPORTED}", REPORTED, built))
+            shown.append(ShownTable(f"{alone.name}_{REPORTED}", REPORTED, built))
     if not write:
-        return tables, []
+        return shown, []
+    path = root / "tables" / paper.name / "runs.csv"
     plain = frame.drop(columns=list(LAYER_METRICS), errors="ignore")
-    write_csv(folder / "runs.csv", without_others_metrics(plain))
-    files = [path for table in tables for path in _write_table(folder, paper, table)]
-    return tables, [folder / "runs.csv", *files]
+    write_csv(path, without_others_metrics(plain))
+    return shown, [*_write_tables(root, paper, shown), path]
+
+
+def _collect(
+    decided: Wait[tuple[PaperVerdicts, list[Path]]],
+    listed: Wait[Tables],
+    tabulated: Sequence[Wait[Tables]],
+) -> _Part:
+    """Wait for all that was begun for a paper."""
+    verdicts, files = decided()
+    found = [wait() for wait in (*tabulated, listed)]
+    tables = [table for some, _ in found for table in some]
+    return _Part(verdicts, files, tables, [path for _, paths in found for path in paths])
 
 
 def _protocols(paper: Paper, frame: pd.DataFrame) -> list[str]:
@@ -178,14 +211,18 @@ def _protocols(paper: Paper, frame: pd.DataFrame) -> list[str]:
     return [first, *sorted(set(frame["protocol"]) - {first})]
 
 
-def _write_table(folder: Path, paper: Paper, table: ShownTable) -> list[Path]:
-    """Write one table in every format."""
-    paths = [folder / f"{table.stem}.{ending}" for ending in ("csv", "md", "tex")]
-    layout = table.built.layout
-    write_csv(paths[0], table.built.cells)
-    write_text(paths[1], table_markdown(layout))
-    write_text(paths[2], table_latex(layout, f"{paper.name}:{table.stem}"))
-    return paths
+def _write_tables(root: Path, paper: Paper, tables: Sequence[ShownTable]) -> list[Path]:
+    """Write tables in every format."""
+    files = []
+    for table in tables:
+        stem = root / "tables" / paper.name / table.stem
+        paths = [stem.with_name(f"{table.stem}.{ending}") for ending in ("csv", "md", "tex")]
+        layout = table.built.layout
+        write_csv(paths[0], table.built.cells)
+        write_text(paths[1], table_markdown(layout))
+        write_text(paths[2], table_latex(layout, f"{paper.name}:{table.stem}"))
+        files += paths
+    return files
 
 
 def _remove_stale(root: Path, name: str, files: list[Path], papers: Mapping[str, Paper]) -> None:

@@ -1,4 +1,4 @@
-"""Drawing the plots of papers and writing their files, in several processes where told."""
+"""Having those plots drawn that are not drawn yet, in several processes where told."""
 
 from __future__ import annotations
 
@@ -8,15 +8,12 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from common.results.drawn import DrawnPlots, plot_inputs, row_digests
-from common.results.plot_kinds import beside_of
-from common.results.plots.layout import Request
-from common.results.plots.registry import draw
-from common.results.plots.style import save
-from common.results.spec import REPORTED, Paper, Plot
+from common.results.spec import Paper
 
 
 @contextmanager
@@ -29,10 +26,16 @@ def plot_workers(jobs: int) -> Iterator[ProcessPoolExecutor | None]:
         yield None
         return
     workers = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    for _ in range(jobs):
+        workers.submit(_wake)  # one process each: starting takes seconds
     try:
         yield workers
     finally:
         workers.shutdown(cancel_futures=True)
+
+
+def _wake() -> None:
+    """Do nothing: a process that is asked to has started and imported this module."""
 
 
 def start_plots(
@@ -67,7 +70,7 @@ def start_plots(
         files = drawn.files(f"{paper.name}/{plot.name}", inputs)
         if files is None:
             task = (root, paper, plot, protocols, frame[mine].reset_index(drop=True), reported)
-            draw_it = partial(write_plot, *task)
+            draw_it = partial(_draw, *task)
             wait = draw_it if workers is None else workers.submit(draw_it).result
             plots.append(partial(_add, drawn, f"{paper.name}/{plot.name}", inputs, wait))
         else:
@@ -82,23 +85,8 @@ def _add(drawn: DrawnPlots, name: str, inputs: str, wait: Callable[[], list[Path
     return files
 
 
-def write_plot(
-    root: Path,
-    paper: Paper,
-    plot: Plot,
-    protocols: list[str],
-    frame: pd.DataFrame,
-    reported: pd.DataFrame,
-) -> list[Path]:
-    """Write a plot of all protocols; one that only reported numbers can fill is drawn from them."""
-    written: list[Path] = []
-    for protocol in (*protocols, REPORTED):
-        if protocol == REPORTED and (written or beside_of(plot) is None):
-            continue
-        figure = draw(Request(paper, plot, protocol, frame, reported))
-        if figure is None:
-            continue
-        stem = root / "plots" / paper.name / f"{plot.name}_{protocol}"
-        save(figure, stem)
-        written += [stem.with_name(f"{stem.name}.{ending}") for ending in ("png", "svg")]
-    return written
+def _draw(*given: Any) -> list[Path]:
+    """Draw a plot of all protocols; what draws takes a second to load and is seldom needed."""
+    from common.results.plots.files import write_plot  # noqa: PLC0415
+
+    return write_plot(*given)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
@@ -27,6 +29,7 @@ _OURS = {
     "test_images": "test_images",
 }
 _NUMBERS = ("sparsity", "value", "std")
+_SAME = 1e-9
 _NAMES = ["experiment", "method", "variant", "dataset", "architecture"]
 
 
@@ -125,24 +128,71 @@ def match(
         ``value_std``.
     """
     theirs = reported.loc[reported["metric"] == metric]
-    theirs = theirs[[*_NAMES, "sparsity", "label", "value", "std"]]
-    theirs = theirs.rename(columns={"sparsity": "their_sparsity", "std": "value_std"})
-    pairs = ours.merge(theirs.rename_axis("row").reset_index(), on=_NAMES, how="inner")
-    distance = (pairs["sparsity"] - pairs["their_sparsity"]).abs()
-    near = distance <= _room(pairs["their_sparsity"], tolerance)
-    free, unstated = pairs["sparsity"].isna(), pairs["their_sparsity"].isna()
-    distance = distance.where(~unstated, math.inf).where(~free, 0.0)
-    pairs = pairs.assign(distance=distance)[near | free | unstated]
-    for group in ("row", [*KEYS, "label"]):
-        nearest = pairs.groupby(group, dropna=False)["distance"].transform("min")
-        keep = pairs["distance"] <= nearest + 1e-9
-        pairs = pairs[keep | (pairs["their_sparsity"].isna() & (group == "row"))]
-    pairs = pairs.sort_values("row", kind="stable", ignore_index=True)
-    cell = [name for name in ours.columns if name in KEYS or name == "cell"]
-    number = pairs.groupby([*cell, "label"], dropna=False).cumcount()
-    again = number.add(1).astype(str).where(number > 0, "")
-    pairs["label"] = (pairs["label"] + " " + again).str.strip()
-    return pairs.drop(columns=["distance", "their_sparsity"])
+    cells: dict[tuple, list[tuple[int, float]]] = {}
+    for place, (*names, sparsity) in enumerate(
+        zip(*(ours[name] for name in (*_NAMES, "sparsity")))
+    ):
+        cells.setdefault(tuple(names), []).append((place, sparsity))
+    found: list[_Pair] = []
+    facts = (theirs[name] for name in ("sparsity", "label", "value", "std"))
+    for row, *names, stated, label, value, std in zip(
+        theirs.index, *(theirs[name] for name in _NAMES), *facts
+    ):
+        near: list[_Pair] = []
+        for place, sparsity in cells.get(tuple(names), ()):
+            distance = _distance(sparsity, stated, tolerance)
+            if distance is not None:
+                cell = (*names, None if math.isnan(sparsity) else sparsity)
+                near.append(_Pair(row, place, cell, distance, label, value, std))
+        least = min((pair.distance for pair in near), default=0.0)
+        found += [p for p in near if math.isnan(stated) or p.distance <= least + _SAME]
+    nearest: dict[tuple, float] = {}
+    for pair in found:
+        key = (pair.cell, pair.label)
+        nearest[key] = min(pair.distance, nearest.get(key, math.inf))
+    kept = [p for p in found if p.distance <= nearest[p.cell, p.label] + _SAME]
+    labels, several = [], Counter[tuple]()
+    marks = ours["cell"].tolist() if "cell" in ours.columns else [0] * len(ours)
+    for pair in kept:
+        mine = (pair.cell, marks[pair.place], pair.label)
+        several[mine] += 1
+        again = f" {several[mine]}" if several[mine] > 1 else ""
+        labels.append(f"{pair.label}{again}".strip())
+    return (
+        ours.iloc[[pair.place for pair in kept]]
+        .reset_index(drop=True)
+        .assign(
+            row=pd.Series([pair.row for pair in kept], dtype="int64"),
+            label=pd.Series(labels, dtype="str"),
+            value=pd.Series([pair.value for pair in kept], dtype="float64"),
+            value_std=pd.Series([pair.std for pair in kept], dtype="float64"),
+        )
+    )
+
+
+class _Pair(NamedTuple):
+    """A cell of ours, by its place and its keys, and a reported number, by its row."""
+
+    row: int
+    place: int
+    cell: tuple
+    distance: float
+    label: str
+    value: float
+    std: float
+
+
+def _distance(ours: float, stated: float, tolerance: float) -> float | None:
+    """Return how far sparsities are apart, None where they do not agree.
+
+    A method that finds its own sparsity agrees with any; where none is stated, all are as far.
+    """
+    if math.isnan(ours):
+        return 0.0
+    if math.isnan(stated):
+        return math.inf
+    distance = abs(ours - stated)
+    return distance if distance <= tolerance * (1 - stated) + 5e-5 else None
 
 
 def _room(sparsity: pd.Series, tolerance: float) -> pd.Series:

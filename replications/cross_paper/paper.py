@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from common.results.spec import Matrix, Paper, Plot, Selector, Table
 from replications.cross_paper.claims import CLAIMS
@@ -107,6 +108,7 @@ LABELS = {
 
 PAPER = Paper(
     name="cross_paper",
+    page=Path(__file__).with_name("README.md"),
     title="Across the papers: every finder's tickets under every check and recipe",
     tables=TABLES,
     plots=tuple(_plots()),

@@ -202,7 +202,7 @@ def finish(grid: Grid, request: Request, handles: Sequence[Any], sentences: Sequ
     width = figure.get_figwidth()
     title = textwrap.fill(request.plot.title, int(width * 10))
     protocol = f"Protocol: {request.protocol}"
-    if request.protocol != request.paper.reported_protocol:
+    if request.paper.reported is not None and request.protocol != request.paper.reported_protocol:
         own = request.paper.by_the_paper
         protocol += " (not the paper's)" if own else " (not the protocol of the reported numbers)"
     first = [] if request.alone else [protocol]

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from common.results.records import run_id
+from pydantic_core import from_json
+
+from common.results.records import record_files, run_id
 from common.results.report.commands import CommittedConfigs
 from common.results.spec import Paper
 
@@ -88,11 +90,9 @@ def write_shards(root: Path, papers: Sequence[Paper]) -> Shards:
         files = {key: stack.enter_context(path.open("wb")) for key, path in names.items()}
         for file in files.values():
             file.write(_HEAD.encode())
-        for path in sorted((root / "records").rglob("*.json"), key=str):
-            if path.name.startswith("."):
-                continue
+        for path in record_files(root / "records"):
             text = path.read_bytes()
-            record = json.loads(text)
+            record = from_json(text)
             if record["paper"] not in configs:
                 continue
             run = run_id(record["config_hash"], record["seed"])

@@ -2,6 +2,7 @@
 
 import pytest
 from matplotlib.colors import to_hex
+from PIL import Image
 
 from common.errors import UserError
 from common.results.generate import generate
@@ -94,8 +95,8 @@ def caption(figure):
 
 def write_empty(figure, stem):
     """Stand in for a slow save where only the names of files matter."""
-    for ending in ("png", "svg"):
-        stem.with_name(f"{stem.name}.{ending}").touch()
+    Image.new("1", (1, 1)).save(stem.with_name(f"{stem.name}.png"))
+    stem.with_name(f"{stem.name}.svg").touch()
 
 
 # Panels ----------------------------------------------------------------------------------------
@@ -158,7 +159,7 @@ def test_without_any_run_the_reported_panels_stand_alone(
     assert titles(figure) == ["Reported in the paper, cifar10, resnet20"]
     assert caption(figure).startswith("Numbers as the paper reports them; there is no run")
     assert draw_plot(paper, with_numbers, [], "paper") is None
-    monkeypatch.setattr("common.results.plot_files.save", write_empty)
+    monkeypatch.setattr("common.results.plots.files.save", write_empty)
     store(root, tickets())
     generate({"sample": paper}, root)
     assert sorted(path.name for path in root.glob("plots/sample/*")) == [
