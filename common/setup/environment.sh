@@ -101,7 +101,8 @@ make_venv() {
     base=$(base_python) || die 1 'no Python 3.11 or newer found; install one and call again'
     [ -t 1 ] && quiet=--progress-bar=on
     printf 'Setting up .venv from %s with %s: once, some minutes, about 3 GB\n' "$LOCK" "$base"
-    if ! new_enough .venv/bin/python; then
+    # One without pip was interrupted while it was made.
+    if ! { new_enough .venv/bin/python && .venv/bin/python -c 'import pip' 2>/dev/null; }; then
         supervise --tree "$base" -m venv --clear .venv ||
             die 1 "$base could not make .venv (Debian and Ubuntu: apt install python3-venv)"
     fi
