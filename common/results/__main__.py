@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
+from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
 from common.errors import UserError
@@ -52,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         jobs = options.jobs or min(usable_cores(), _MOST_JOBS)
         files = generate(load_papers(), options.root, options.paper, jobs, options.export)
-    except UserError as error:
+    except (UserError, OSError, BrokenExecutor) as error:
         print(error, file=sys.stderr)
         return 2
     print(f"{len(files)} files written below {options.root}")

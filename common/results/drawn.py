@@ -30,7 +30,7 @@ _NOT_DRAWING = (
     *("plot_files", "reported_tables", "tables", "verdict_files", "verdicts"),
 )
 """Modules that no plot is drawn with; after a change in any other one all are drawn again."""
-_LIBRARIES = ("matplotlib", "numpy", "pandas", "pillow")
+_LIBRARIES = ("matplotlib", "numpy", "pandas", "pillow", "scipy")
 
 
 class DrawnPlots:
@@ -55,7 +55,7 @@ class DrawnPlots:
         known = self._known.get(name)
         if not isinstance(known, dict) or known.get("inputs") != inputs:
             return None
-        files = known["files"]
+        files = known.get("files", {})
         if any(_file_digest(self._root / file) != digest for file, digest in files.items()):
             return None
         return [self._root / file for file in files]
@@ -95,7 +95,8 @@ def row_digests(frame: pd.DataFrame) -> npt.NDArray[Any]:
     for name in OBJECT_COLUMNS:
         if name in frame.columns:
             plain[name] = frame[name].map(_text)
-    return pd.util.hash_pandas_object(plain, index=False).to_numpy()
+    names = hashlib.sha256("\n".join(plain.columns).encode()).digest()
+    return pd.util.hash_pandas_object(plain, index=False).to_numpy() ^ int.from_bytes(names[:8])
 
 
 def _text(value: Mapping[str, Any]) -> str:

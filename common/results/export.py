@@ -1,6 +1,7 @@
 """Export for a user's own analysis: tidy tables as CSV and Parquet, and ReScience metadata.
 
-Four tables, one observation a row, that join on ``run_id`` and ``paper``:
+Four tables, one observation a row. Runs of two experiments share a ``run_id`` where they share a
+configuration, so tables join on ``paper``, ``experiment`` and ``run_id`` together:
 
 - ``runs``: a run; its names, metrics, facts and every value of its config (``config.<path>``).
 - ``curves``: a metric at an epoch of a run (``part``: ``training`` or ``search``).
@@ -25,8 +26,9 @@ from common.results.records import OBJECT_COLUMNS, records_frame, run_id
 from common.results.verdict_files import PaperVerdicts, rule_text
 from common.results.verdicts import counts
 
-_CURVES = {"run_id": "str", "part": "str", "epoch": "int64", "metric": "str", "value": "float64"}
-_LAYERS = {"run_id": "str", "position": "int64", "layer": "str", "density": "float64"}
+_RUN = {"paper": "str", "experiment": "str", "run_id": "str"}
+_CURVES = _RUN | {"part": "str", "epoch": "int64", "metric": "str", "value": "float64"}
+_LAYERS = _RUN | {"position": "int64", "layer": "str", "density": "float64"}
 
 
 def export(
@@ -104,13 +106,19 @@ def curve_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
                 assert curves is not None
                 pairs = zip(curves["epoch"], curves[metric], strict=True)
                 there = [(epoch, value) for epoch, value in pairs if value is not None]
-                name = run_id(record["config_hash"], record["seed"])
-                columns["run_id"] += [name] * len(there)
+                for column, name in zip(_RUN, _named(record)):
+                    columns[column] += [name] * len(there)
                 columns["part"] += [part] * len(there)
                 columns["metric"] += [metric] * len(there)
                 columns["epoch"] += [epoch for epoch, _ in there]
                 columns["value"] += [value for _, value in there]
     return pd.DataFrame(columns).astype(_CURVES)
+
+
+def _named(record: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Return what tells a run from all others."""
+    name = run_id(record["config_hash"], record["seed"])
+    return record["paper"], record["experiment"], name
 
 
 def layer_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
@@ -120,8 +128,8 @@ def layer_table(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
         ticket = record["ticket"] or {}
         densities = ticket.get("layer_densities") or {}
         order = [name for name in ticket.get("layer_order") or densities if name in densities]
-        name = run_id(record["config_hash"], record["seed"])
-        rows += [(name, place, layer, densities[layer]) for place, layer in enumerate(order)]
+        name = _named(record)
+        rows += [(*name, place, layer, densities[layer]) for place, layer in enumerate(order)]
     return pd.DataFrame(rows, columns=list(_LAYERS)).astype(_LAYERS)
 
 

@@ -70,7 +70,11 @@ def index_markdown(root: Path, entries: Sequence[Entry]) -> str:
             rows.append(names)
     header = ["paper", "protocol", "finished runs", "failed", "run time", "claims"]
     total = duration(sum(float(entry.frame["seconds"].sum()) for entry in entries))
-    others = [entry.paper for entry in entries if not entry.paper.by_the_paper]
+    others = [
+        entry.paper
+        for entry in entries
+        if entry.paper.reported is not None and not entry.paper.by_the_paper
+    ]
     parts = [
         _START,
         *map(_exception, others),

@@ -102,7 +102,7 @@ def read_record(path: Path) -> dict[str, Any]:
         UserError: the file is not JSON, misses a key or has another schema version.
     """
     try:
-        record: dict[str, Any] = from_json(path.read_bytes())
+        record: dict[str, Any] = from_json(path.read_bytes(), allow_inf_nan=False)
     except (ValueError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"record {path}: cannot be read as JSON ({reason})") from error

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from common.errors import UserError
@@ -27,6 +29,8 @@ _OURS = {
     "ours_seeds": "seeds",
     "run_ids": "run_ids",
     "test_images": "test_images",
+    "failed": "failed",
+    "configurations": "configurations",
 }
 _NUMBERS = ("sparsity", "value", "std")
 _SAME = 1e-9
@@ -62,9 +66,30 @@ def load_reported(paper: Paper) -> pd.DataFrame:
             line, text = wrong[0] + 2, frame[name][wrong[0]]
             raise UserError(f"{paper.reported}: {name} of row {line} is no number ({text!r})")
         frame[name] = numbers.astype("float64")
+    _check_numbers(frame, paper.reported)
     dense = (frame["method"] == "dense") & frame["sparsity"].isna()
     frame.loc[dense, "sparsity"] = 0.0
     return _translate(frame.assign(label="", printed_sparsity=frame["sparsity"]), paper)
+
+
+def _check_numbers(frame: pd.DataFrame, path: Path) -> None:
+    """Raise UserError for a value that is missing or infinite, and an impossible spread."""
+    seeds = frame["seeds"]
+    checks = {
+        "value": (np.isfinite(frame["value"]), "a finite number"),
+        "std": (
+            frame["std"].isna() | (np.isfinite(frame["std"]) & (frame["std"] >= 0)),
+            "0 or more",
+        ),
+        "seeds": ((seeds == "") | seeds.str.fullmatch(r"[1-9]\d*"), "a whole number of 1 or more"),
+    }
+    for name, (fine, allowed) in checks.items():
+        wrong = frame.index[~fine]
+        if len(wrong):
+            found = frame[name][wrong[0]]
+            raise UserError(
+                f"{path}: {name} of row {wrong[0] + 2} must be {allowed}, found {found}"
+            )
 
 
 def _translate(frame: pd.DataFrame, paper: Paper) -> pd.DataFrame:
@@ -266,9 +291,10 @@ def comparison(
         protocol: as :attr:`common.results.spec.Paper.reported_protocol`.
 
     Returns:
-        The reported rows with ours, ours_metric (its name), ours_std, ours_n, ours_seeds, run_ids
-        and test_images (of ours), difference (ours - reported) and status: ``compared``,
-        ``not recorded`` (there are runs, without this metric), ``failed``, ``data set incomplete``,
+        The reported rows with ours, ours_metric (its name), ours_std, ours_n, ours_seeds,
+        run_ids, test_images, failed and configurations (of ours), difference (ours - reported) and
+        status: ``compared``, ``not recorded`` (there are runs, without this metric), ``failed``,
+        ``data set incomplete``,
         ``several sparsities of ours`` (the reported one is empty, so that none of ours can be
         preferred; no number is given) or ``not run``.
     """
@@ -276,6 +302,7 @@ def comparison(
     table = table.rename(columns={"seeds": "reported_seeds"})
     table = table.assign(ours=float("nan"), ours_metric="", ours_std=float("nan"), ours_n=0)
     table = table.assign(ours_seeds="", run_ids="", test_images=float("nan"))
+    table = table.assign(failed=0, configurations=0)
     table = table.assign(difference=float("nan"), status="not run")
     unstated = reported["sparsity"].isna()
     mine = frame[frame["protocol"] == protocol]
@@ -294,11 +321,11 @@ def comparison(
         names = (metrics or {}).get(metric, metric.removesuffix("_pct"))
         left = reported
         for name in (names,) if isinstance(names, str) else names:
-            runs = finished(mine[mine["dataset_complete"]], name)
-            runs = named_in(runs, left[left["metric"] == metric])
-            if not len(runs):
+            runs = named_in(mine[mine["dataset_complete"]], left[left["metric"] == metric])
+            if not len(finished(runs, name)):
                 continue
-            pairs = match(summarise_cells(runs, KEYS, name), left, metric, tolerance)
+            cells = summarise_cells(runs, KEYS, name)
+            pairs = match(cells[cells["n"] > 0], left, metric, tolerance)
             left = left[~left.index.isin(pairs["row"])]
             unclear = pairs["row"].duplicated(keep=False) & unstated[pairs["row"]].to_numpy()
             table.loc[pairs.loc[unclear, "row"], "status"] = "several sparsities of ours"

@@ -140,13 +140,19 @@ def _matrix_markdown(
     papers: Sequence[PaperVerdicts], matrix: pd.DataFrame, claims: pd.DataFrame
 ) -> str:
     """Return both matrices, every claim's verdicts, and the rule."""
+    sizes = zip(matrix["paper"], matrix["numbers"], strict=True)
+    links = [f"[{name}]({name}.md)" if size else str(name) for name, size in sizes]
     parts = [
         "# Verdicts\n",
-        "Which reported numbers and claims hold, by one rule for all papers, from the records\n"
-        "alone. [`verdicts.json`](verdicts.json) holds every verdict with the numbers behind it.\n",
+        "Which reported numbers and claims hold, from the records alone.\n"
+        "[`verdicts.json`](verdicts.json) holds every verdict with the numbers behind it.\n",
         "## Reported numbers\n",
-        _table(matrix, [f"[{name}]({name}.md)" for name in matrix["paper"]]),
+        _table(matrix, links),
         "## Claims\n",
+        "A claim has cells: data sets, networks, sparsities or methods. It holds where every cell\n"
+        "that was run holds, and does not hold where a single one does not. Each cell is decided\n"
+        "at 95 %, so of a claim with dozens of cells one may fail by chance: look at how many do,\n"
+        "in [`claims/`](../claims). Blank: that protocol cannot decide the claim.\n",
         _table(claims, list(claims["paper"])),
     ]
     for found in papers:

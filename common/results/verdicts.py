@@ -5,25 +5,27 @@ The rule, for a reported number and ours by the protocol that gave it, on a comp
 1. The 95 % interval of the difference ours - reported is ``difference ± half``, where ``half`` is
    the root of the sum of squares of the two means' half-widths (the square-and-add method of
    Zou and Donner, 2008). Ours is the t-interval over seeds. The reported one is the t-interval of
-   its standard deviation and number of runs; where that number is unknown it is that of a single
-   run, 1.96 standard deviations, the widest it can be; without a standard deviation it is 0.
-2. ``half`` is never narrower than the resolution of the measurement: for an accuracy 1.96 standard
-   errors of a proportion on our test images (what another test set of that size would change), for
-   anything else half a unit of the last digit that is printed.
+   its standard deviation and number of runs; where that number is unknown it is 1.96 standard
+   deviations, those of a single run. Where no standard deviation is reported, ours stands in for
+   it, with the reported number of runs, or a single one where that is unknown, too.
+2. ``half`` is never narrower than the resolution of the measurement: half a unit of the last digit
+   that is printed and, for an accuracy, 1.96 standard errors of a proportion on our test images
+   (what another test set of that size would change).
 3. An interval above 0 is ``higher``, one below 0 ``lower``. One that holds 0 is ``agrees`` where it
-   is precise enough, ``half`` no wider than the margin (1 point of percentages, 5 % of any other
+   is precise enough, ``half`` no wider than the margin (1 point of accuracy, 5 % of any other
    number), and ``inconclusive`` where it is not. A single seed has no interval: ``inconclusive``.
 
-Of 100 numbers that agree in truth, about five come out as higher or lower. Numbers that only
-another protocol or an incomplete data set has a counterpart for are ``other protocol``, without a
-difference; all others are ``not run``.
+Each number is judged alone, so of many that agree in truth some come out as higher or lower by
+chance (at most one in twenty, where the spreads are as assumed). Numbers that only another protocol
+or an incomplete data set has a counterpart for are ``other protocol``, without a difference; all
+others are ``not run``, also those that are no measurements.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pandas as pd
@@ -38,7 +40,7 @@ OTHER_PROTOCOL, NOT_RUN = "other protocol", "not run"
 NUMBER_VERDICTS = (AGREES, HIGHER, LOWER, OPEN, OTHER_PROTOCOL, NOT_RUN)
 
 MARGIN_POINTS = 1.0
-"""Half-width up to which an interval of percentages can say that two numbers agree."""
+"""Half-width up to which an interval of accuracies can say that two numbers agree."""
 MARGIN_SHARE = 0.05
 """The same for any other number, relative to the reported one."""
 NORMAL = 1.959964
@@ -66,29 +68,39 @@ class Judgement:
     reason: str = ""
 
 
-def half_width(std: float, n: int | None) -> float:
-    """Return the half-width of a mean's 95 % interval.
+def half_width(std: float, n: int) -> float:
+    """Return the half-width of the 95 % t-interval of a mean; infinite for a single run.
 
     Args:
-        std: standard deviation over runs (ddof 1); NaN where it is not known, which gives 0.
-        n: how many runs; None where it is not known, which gives the width of a single run.
+        std: standard deviation over runs (ddof 1).
+        n: how many runs.
+    """
+    return t_factor(n) * std / math.sqrt(n) if n > 1 else math.inf
+
+
+def reported_half_width(std: float, n: int | None, our_std: float, our_n: int) -> float:
+    """Return the half-width of a reported number.
+
+    Args:
+        std: its standard deviation; NaN where none is reported, so that ours stands in for it.
+        n: of how many runs; None where that is not known.
+        our_std, our_n: standard deviation and number of our runs, two at least.
     """
     if math.isnan(std):
-        return 0.0
-    if n is None or n < 2:
-        return NORMAL * std
-    return t_factor(n) * std / math.sqrt(n)
+        return t_factor(our_n) * our_std / math.sqrt(n or 1)
+    return NORMAL * std if n is None or n < 2 else half_width(std, n)
 
 
 def test_set_half_width(accuracy: float, images: float) -> float:
     """Return 1.96 standard errors of an accuracy (percent) on a test set; 0 if its size is unknown.
 
-    At 93 % on 10,000 images it is half a point.
+    The proportion is that of Agresti and Coull, with two more images right and two wrong, so that
+    100 % is not without an error. At 93 % on 10,000 images it is half a point.
     """
     if math.isnan(images) or images <= 0:
         return 0.0
-    share = min(max(accuracy / 100, 0.0), 1.0)
-    return 100 * NORMAL * math.sqrt(share * (1 - share) / images)
+    share = (min(max(accuracy / 100, 0.0), 1.0) * images + 2) / (images + 4)
+    return 100 * NORMAL * math.sqrt(share * (1 - share) / (images + 4))
 
 
 def judge(
@@ -104,8 +116,9 @@ def judge(
         margin: the widest that it may be to say that the two agree.
         n: our seeds.
     """
-    if n < 2:
-        return Judgement(math.nan, math.nan, OPEN, "a single seed of ours")
+    if not math.isfinite(difference) or n < 2:
+        why = "a single seed of ours" if n < 2 else "no number to compare with"
+        return Judgement(math.nan, math.nan, OPEN, why)
     half = max(math.hypot(ours, reported), resolution)
     low, high = difference - half, difference + half
     if low > 0:
@@ -114,6 +127,9 @@ def judge(
         return Judgement(low, high, LOWER)
     if half <= margin:
         return Judgement(low, high, AGREES)
+    if resolution > margin:
+        reason = f"our measurement cannot tell ±{margin:g} ({resolution:.2g} at best)"
+        return Judgement(low, high, OPEN, reason)
     return Judgement(low, high, OPEN, f"the interval is wider than ±{margin:g}")
 
 
@@ -158,26 +174,32 @@ def number_verdicts(paper: Paper, frame: pd.DataFrame, reported: pd.DataFrame) -
         ours = {"ours": "mean", "ours_std": "std", "ours_n": "n", "seeds": "seeds"}
         for column, source in (ours | {"run_ids": "run_ids"}).items():
             table.loc[free.index, column] = free[source]
-        if protocol != paper.reported_protocol:
-            table.loc[free.index, "reason"] = ""
     return table.astype({"ours_n": "Int64"})[list(_COLUMNS)]
 
 
 def _judged(row: dict[Any, Any]) -> Judgement:
     """Judge one number of :func:`common.results.reported.comparison`."""
     known = None if pd.isna(row["reported_n"]) else int(row["reported_n"])
-    floor = row["resolution"]
+    floor, seeds = row["resolution"], int(row["ours_n"])
     if row["ours_metric"].endswith("accuracy"):
-        floor = test_set_half_width(row["ours"], row["test_images"])
-    mine = half_width(row["ours_std"], int(row["ours_n"]))
-    theirs = half_width(row["reported_std"], known)
-    return judge(row["difference"], mine, theirs, floor, row["margin"], int(row["ours_n"]))
+        floor = max(floor, test_set_half_width(row["ours"], row["test_images"]))
+    theirs = math.inf
+    if seeds > 1:
+        theirs = reported_half_width(row["reported_std"], known, row["ours_std"], seeds)
+    mine = half_width(row["ours_std"], seeds)
+    margin = max(row["margin"], row["resolution"])
+    found = judge(row["difference"], mine, theirs, floor, margin, seeds)
+    notes = [found.reason] if found.reason else []
+    notes += [f"{row['failed']} of our runs failed"] if row["failed"] else []
+    several = row["configurations"]
+    notes += [f"{several} configurations of ours averaged"] if several > 1 else []
+    return replace(found, reason="; ".join(notes))
 
 
 def _margins(table: pd.DataFrame) -> pd.Series:
     """Return the margin of every number."""
-    percent = table["metric"].str.contains("_pct")
-    return (table["reported"].abs() * MARGIN_SHARE).mask(percent, MARGIN_POINTS)
+    accuracy = table["metric"].str.contains("accuracy")
+    return (table["reported"].abs() * MARGIN_SHARE).mask(accuracy, MARGIN_POINTS)
 
 
 def _elsewhere(
@@ -186,10 +208,12 @@ def _elsewhere(
     """Yield, by protocol and metric, our cells of the names and sparsity of reported numbers.
 
     These are the cells of all other protocols and, of the reported one, those on an incomplete data
-    set. Their experiment may be another one, for a reduced run is seldom filed under the paper's.
+    set. Their experiment may be another one, for a reduced run is seldom filed under the paper's;
+    where several would do, that of the same name counts, and otherwise none.
     """
     near = pd.Index(comparable(frame, paper.reported_protocol).index)
-    others = frame[~frame.index.isin(near)].assign(experiment="")
+    others = frame[~frame.index.isin(near)]
+    others = others.assign(filed=others["experiment"], experiment="")
     left = reported[wanted.to_numpy()].assign(experiment="")
     if not len(others) or not len(left):
         return
@@ -202,10 +226,12 @@ def _elsewhere(
                 runs = finished(others[others["protocol"] == protocol], name)
                 if not len(runs):
                     continue
-                cells = summarise_cells(runs, KEYS, name)
+                cells = summarise_cells(runs, ["filed", *KEYS], name)
                 pairs = match(cells, left, metric, paper.sparsity_tolerance)
-                unclear = pairs["row"].duplicated(keep=False)
-                yield protocol, name, pairs[~unclear].set_index("row")
+                named = reported.loc[pairs["row"], "experiment"].to_numpy() == pairs["filed"]
+                alone = ~pairs["row"].duplicated(keep=False)
+                pairs = pairs[alone | named].drop_duplicates("row", keep=False)
+                yield protocol, name, pairs.set_index("row")
 
 
 def counts(numbers: pd.DataFrame) -> dict[str, int]:

@@ -28,6 +28,7 @@ class Counts:
     """
 
     reported: int
+    differences: int
     numbers: Mapping[str, int]
     claims: Mapping[str, Mapping[str, int]]
     finished: int
@@ -38,7 +39,7 @@ class Counts:
     @property
     def compared(self) -> int:
         """Return how many reported numbers have one of ours beside them."""
-        return self.reported - sum(self.numbers[name] for name in NUMBER_VERDICTS[-2:])
+        return self.differences
 
     @property
     def time(self) -> str:
@@ -54,6 +55,7 @@ def count(report: PaperReport) -> Counts:
     claims = {protocol: claim_counts(found) for protocol, found in report.claims.items()}
     return Counts(
         reported=len(report.numbers),
+        differences=int(report.numbers["difference"].notna().sum()),
         numbers={name: verdicts[name] for name in NUMBER_VERDICTS},
         claims={protocol: found for protocol, found in claims.items() if found},
         finished=len(finished),

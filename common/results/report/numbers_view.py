@@ -108,7 +108,7 @@ def _spread(std: float, n: Any, digits: int | None) -> str:
     known = not pd.isna(n) and int(n) > 0
     count = f" ({int(n)})" if known else ""
     if math.isnan(std):
-        return count
+        return count or (" (n unknown)" if digits is None else "")
     return f" ± {plain(std) if digits is None else fixed(std, digits)}{count or ' (n unknown)'}"
 
 

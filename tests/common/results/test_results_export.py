@@ -78,7 +78,8 @@ def test_curves_and_layers_join_the_runs(exported):
 
 
 def test_no_run_gives_empty_tables_with_their_columns():
-    assert list(layer_table([]).columns) == ["run_id", "position", "layer", "density"]
+    columns = ["paper", "experiment", "run_id", "position", "layer", "density"]
+    assert list(layer_table([]).columns) == columns
     assert len(run_table([])) == 0
 
 

@@ -102,7 +102,8 @@ def test_the_colour_bar_and_the_caption_say_what_is_compared(runs):
     (bar,) = (axes for axes in figure.axes if axes.get_label() == "<colorbar>")
     assert bar.get_ylabel().replace("\n", " ") == "change against as found (points)"
     assert bar.get_ylim() == (-20.0, 20.0)
-    assert "Each seed is compared with its own run (as found)" in figure.texts[1].get_text()
+    caption = figure.texts[1].get_text().replace("\n", " ")
+    assert "Each seed is compared with its own run (as found)" in caption
 
 
 def test_methods_with_a_sparsity_of_their_own_are_there_where_asked_for(runs):

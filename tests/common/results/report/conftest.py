@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from common.results.claims import evaluate
-from common.results.plot_files import write_plot
+from common.results.plots.files import write_plot
 from common.results.records import load_records, records_frame, run_id, write_record
 from common.results.report import PaperReport, ShownTable, write_report
 from common.results.reported import load_reported
