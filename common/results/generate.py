@@ -1,4 +1,4 @@
-"""Making all tables, plots, claims and the index from the records."""
+"""Making verdicts, tables, plots, claims, the report and the index from the records."""
 
 from __future__ import annotations
 
