@@ -274,6 +274,17 @@ def at_our_sparsity(reported: pd.DataFrame, runs: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([reported[~empty], filled[~again]], ignore_index=True)
 
 
+def our_metrics(metrics: Mapping[str, str | tuple[str, ...]], metric: str) -> tuple[str, ...]:
+    """Return which metrics of ours a reported one may stand beside, the first choice first.
+
+    Args:
+        metrics: as :attr:`common.results.spec.Paper.compared_metrics`.
+        metric: its name in ``reported.csv``.
+    """
+    names = metrics.get(metric, metric.removesuffix("_pct"))
+    return (names,) if isinstance(names, str) else names
+
+
 def comparison(
     frame: pd.DataFrame,
     reported: pd.DataFrame,
@@ -318,9 +329,8 @@ def comparison(
             cells = runs[list(KEYS)].drop_duplicates()
             rows = match(cells, reported, metric, tolerance)["row"].unique()
             table.loc[rows, "status"] = status
-        names = (metrics or {}).get(metric, metric.removesuffix("_pct"))
         left = reported
-        for name in (names,) if isinstance(names, str) else names:
+        for name in our_metrics(metrics or {}, metric):
             runs = named_in(mine[mine["dataset_complete"]], left[left["metric"] == metric])
             if not len(finished(runs, name)):
                 continue

@@ -31,7 +31,7 @@ from typing import Any
 import pandas as pd
 
 from common.results.cells import KEYS, finished, summarise_cells
-from common.results.reported import comparable, comparison, match, named_in
+from common.results.reported import comparable, comparison, match, named_in, our_metrics
 from common.results.spec import Paper
 from common.results.statistics import t_factor
 
@@ -220,8 +220,7 @@ def _elsewhere(
     others = named_in(others, left)
     protocols = sorted(set(others["protocol"]), key=lambda name: name != paper.reported_protocol)
     for metric in sorted(set(left["metric"])):
-        names = paper.compared_metrics.get(metric, metric.removesuffix("_pct"))
-        for name in (names,) if isinstance(names, str) else names:
+        for name in our_metrics(paper.compared_metrics, metric):
             for protocol in protocols:
                 runs = finished(others[others["protocol"] == protocol], name)
                 if not len(runs):
