@@ -107,16 +107,21 @@ class TrainConfig(Section):
     def _stops_or_selects(self) -> TrainConfig:
         if self.early_stopping is not None and self.select != "last":
             raise refuse("early_stopping and select 'best_validation' exclude each other")
-        soft, skip = self.soft_activation, self.ghost_skip
-        fades = (soft is not None and soft.fading != "none") or (
-            skip is not None and skip.decay != "none"
-        )
-        if self.early_stopping is not None and fades:
+        if self.early_stopping is not None and self._fading():
             raise refuse(
                 "early_stopping could end a training whose tricks still fade: the decay of "
                 "soft_activation and ghost_skip must be 'none'"
             )
         return self
+
+    def _fading(self) -> list[str]:
+        """Return the names of the tricks that fade while the network trains."""
+        soft, skip = self.soft_activation, self.ghost_skip
+        there = {
+            "soft_activation": soft is not None and soft.fading != "none",
+            "ghost_skip": skip is not None and skip.decay != "none",
+        }
+        return [name for name, fades in there.items() if fades]
 
     def first_epochs(self, epochs: int) -> Self:
         """Return the recipe of the first so many epochs of this training, at the same rates.
@@ -128,13 +133,7 @@ class TrainConfig(Section):
         """
         if epochs == self.epochs:
             return self
-        soft, skip = self.soft_activation, self.ghost_skip
-        fading = {
-            "soft_activation": soft is not None and soft.fading != "none",
-            "ghost_skip": skip is not None and skip.decay != "none",
-            "lrsi": self.lrsi is not None,
-        }
-        for name in (name for name, there in fading.items() if there):
+        for name in (*self._fading(), *(() if self.lrsi is None else ("lrsi",))):
             raise UserError(
                 f"{name}: has no place in a training that is cut off after {epochs} of "
                 f"{self.epochs} epochs to rewind to; give that training a recipe without it"
