@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from common.results.claims import NOT_EVALUATED, CellResult, ClaimResult, rule
-from common.results.formats import escape_markdown, markdown_table, write_csv, write_text
+from common.results.formats import escape_markdown, json_text, markdown_table, write_csv, write_text
 from common.results.naming import metric_label, show
 from common.results.spec import Comparison, Paper, Selector
 
@@ -23,8 +22,7 @@ def write_claims(stem: Path, paper: Paper, protocol: str, results: Sequence[Clai
         "protocol": protocol,
         "claims": [claim_json(result) for result in results],
     }
-    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_text(stem.with_name(f"{stem.name}.json"), text + "\n")
+    write_text(stem.with_name(f"{stem.name}.json"), json_text(content) + "\n")
     write_csv(stem.with_name(f"{stem.name}.csv"), claims_frame(results))
     write_text(stem.with_name(f"{stem.name}.md"), _markdown(paper, protocol, results))
 

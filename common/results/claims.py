@@ -6,12 +6,12 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
-from common.results.cells import require_columns, select
+from common.results.cells import Columns, require_columns
 from common.results.naming import sort_key
 from common.results.spec import Claim, Comparison, Paper, Selector
 from common.results.statistics import Summary, summarise
@@ -61,7 +61,7 @@ class ClaimResult:
 def evaluate(paper: Paper, frame: pd.DataFrame, protocol: str) -> list[ClaimResult]:
     """Decide every claim of a paper from the runs of one protocol."""
     runs = _with_columns(frame, paper.claims)
-    runs = runs[runs["protocol"] == protocol]
+    runs = Columns(runs[runs["protocol"] == protocol])
     return [evaluate_claim(paper, claim, runs, protocol) for claim in paper.claims]
 
 
@@ -83,8 +83,8 @@ def _with_columns(frame: pd.DataFrame, claims: Sequence[Claim]) -> pd.DataFrame:
     return frame[[name for name in frame.columns if name in wanted | needed]]
 
 
-def evaluate_claim(paper: Paper, claim: Claim, runs: pd.DataFrame, protocol: str) -> ClaimResult:
-    """Decide one claim.
+def evaluate_claim(paper: Paper, claim: Claim, runs: Columns, protocol: str) -> ClaimResult:
+    """Decide one claim from the runs of one protocol.
 
     It holds where every evaluated cell holds, does not hold where any cell does not, and is
     inconclusive otherwise. Without an evaluated cell it is not run; in a protocol that the claim
@@ -153,12 +153,13 @@ class _Runs:
 class _Side:
     """The runs of one selector; ``keys`` are those cell columns that it leaves open.
 
-    ``values`` holds the metric by cell and seed, ``cells`` the cells by their dictionary keys.
+    ``chosen`` says which runs they are; ``values`` holds the metric by cell and seed, ``cells`` the
+    cells by their dictionary keys.
     """
 
     name: str
     keys: tuple[str, ...]
-    runs: pd.DataFrame
+    chosen: np.ndarray
     cells: Mapping[tuple, tuple]
     values: Mapping[tuple[tuple, int], float]
     counts: Mapping[tuple, _Runs]
@@ -169,21 +170,24 @@ class _Side:
 
 
 def _side(
-    name: str, runs: pd.DataFrame, selector: Selector, keys: Sequence[str], metric: str, what: str
+    name: str, runs: Columns, selector: Selector, keys: Sequence[str], metric: str, what: str
 ) -> _Side:
     """Collect the runs of one selector and their metric.
 
     A seed of a cell counts only if none of its runs is missing that other seeds have, for a mean
     over some of the runs is no match for a mean over all.
     """
-    chosen = select(runs, selector, what)
-    measured = chosen[metric] if metric in chosen.columns else repeat(math.nan)
-    where = zip(*(chosen[key] for key in keys)) if keys else repeat(())
-    facts = (chosen[column] for column in ("seed", "status", "config_hash", "test_images"))
+    chosen = runs.where(selector, what)
+    measured = [metric] if metric in runs.frame.columns else []
+    names = ("seed", "status", "config_hash", "test_images", *measured, *keys)
+    columns = [runs.values(column) for column in names]
     cells: dict[tuple, tuple] = {}
     counted: dict[tuple, list[tuple[bool, bool, str, float]]] = {}
     found: dict[tuple, dict[int, list[float]]] = {}
-    for seed, status, config, images, value, cell in zip(*facts, measured, where):
+    for row in np.flatnonzero(chosen):
+        seed, status, config, images, *rest = (column[row] for column in columns)
+        value = rest.pop(0) if measured else math.nan
+        cell = tuple(rest)
         key = _key(cell)
         cells.setdefault(key, cell)
         usable = status == "finished" and not math.isnan(value)
@@ -222,10 +226,10 @@ def _matched(side: _Side, other: _Side) -> dict[tuple[tuple, int], tuple[float, 
 
 
 def _compare(
-    paper: Paper, comparison: Comparison, number: int, runs: pd.DataFrame, what: str
+    paper: Paper, comparison: Comparison, number: int, runs: Columns, what: str
 ) -> list[CellResult]:
     """Evaluate one comparison in all of its cells."""
-    require_columns(runs, comparison.over, what)
+    require_columns(runs.frame, comparison.over, what)
     sides: list[_Side] = []
 
     def add(name: str, selector: Selector, keys: Sequence[str]) -> _Side:
@@ -251,8 +255,10 @@ def _compare(
         if matched == over:
             # A cell that only the right side has counts if the left side could have had it.
             open_to_left = {k: v for k, v in comparison.left.items() if k in over}
-            more = select(other.runs, open_to_left, what)[over].drop_duplicates()
-            for cell in zip(*(more[name] for name in over)):
+            more = other.chosen & runs.where(open_to_left, what)
+            columns = [runs.values(name) for name in over]
+            for row in np.flatnonzero(more):
+                cell = tuple(column[row] for column in columns)
                 cells.setdefault(_key(cell), cell)
     else:
         joined = {at: (value, float(right)) for at, value in left.values.items()}

@@ -49,9 +49,15 @@ def chance_percent(name: str, fingerprint: Mapping[str, Any]) -> float:
 
 def dataset_notes(frame: pd.DataFrame) -> list[str]:
     """Return one text a data set of the runs: its sizes, and whether it is complete."""
-    columns = ["dataset", "test_images", "train_images", "dataset_complete", "dataset_note"]
-    rows = frame[columns].drop_duplicates().sort_values(columns)
-    return [_note(*row) for row in rows.itertuples(index=False, name=None)]
+    names = ("dataset", "test_images", "train_images", "dataset_complete", "dataset_note")
+    columns = [frame[name].tolist() for name in names]
+    rows = {tuple(map(repr, row)): row for row in zip(*columns, strict=True)}  # NaN equals NaN
+    return [_note(*rows[text]) for text in sorted(rows, key=lambda text: _place(rows[text]))]
+
+
+def _place(row: tuple[str, float, float, bool, str]) -> tuple:
+    """Return the key that sorts data sets: unknown sizes come last."""
+    return tuple((value != value, value) for value in row)  # noqa: PLR0124 - NaN
 
 
 def _note(

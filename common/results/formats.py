@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -43,6 +44,31 @@ def write_text(path: Path, text: str) -> None:
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
     """Write a frame without its index; numbers are rounded to six decimals."""
     write_text(path, frame.round(6).to_csv(index=False, lineterminator="\n"))
+
+
+def json_text(value: Any, indent: str = "") -> str:
+    """Return a value as JSON of which whatever holds no list of objects stands in one line.
+
+    So a row of numbers is a line, for readers and for those who compare two versions.
+    """
+    if not _holds_rows(value):
+        return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    inner = f"{indent} "
+    if isinstance(value, dict):
+        parts = [f"{json.dumps(key)}: {json_text(value[key], inner)}" for key in sorted(value)]
+        start, end = "{}"
+    else:
+        parts = [json_text(part, inner) for part in value]
+        start, end = "[]"
+    lines = ",\n".join(f"{inner}{part}" for part in parts)
+    return f"{start}\n{lines}\n{indent}{end}"
+
+
+def _holds_rows(value: Any) -> bool:
+    """Return whether there is a list of objects or of lists in a value."""
+    if isinstance(value, dict):
+        return any(_holds_rows(part) for part in value.values() if isinstance(part, (dict, list)))
+    return isinstance(value, list) and any(isinstance(part, (dict, list)) for part in value)
 
 
 def escape_latex(text: str) -> str:

@@ -20,7 +20,7 @@ from common.results.drawn import DrawnPlots
 from common.results.export import export
 from common.results.formats import table_latex, table_markdown, write_csv, write_text
 from common.results.index import Entry, index_markdown
-from common.results.plot_files import plot_workers, start_plots
+from common.results.plot_files import PLAIN_TEXT, plot_workers, start_plots
 from common.results.records import (
     OBJECT_COLUMNS,
     load_records,
@@ -72,8 +72,9 @@ def generate(
     if only is not None and only not in papers:
         raise unknown_name("--paper", only, papers)
     drawn, parts, plots = DrawnPlots(root), {}, {}
-    with plot_workers(jobs) as workers:
+    with pd.option_context(*PLAIN_TEXT), plot_workers(jobs) as workers:
         start = partial(_start, workers)
+        reported = {name: load_reported(paper) for name, paper in papers.items()}
         shards = start(write_shards, root, list(papers.values()))
         records = [record for record in load_records(root / "records") if record["paper"] in papers]
         frame = records_frame(records, config_columns(papers.values()))
@@ -82,13 +83,12 @@ def generate(
         runs = {name: frame[frame["paper"] == name].reset_index(drop=True) for name in papers}
         for name, paper in papers.items():
             plain = runs[name].drop(columns=list(OBJECT_COLUMNS))
-            given = (root, paper, plain, only in (None, name))
+            given = (root, paper, plain, reported[name], only in (None, name))
             tabulate = [start(_tabulate, batch, *given) for batch in _batches(paper.tables)]
             parts[name] = (start(_decide, *given), start(_list, *given), tabulate)
         for name, paper in papers.items():
             if only in (None, name):
-                reported, protocols = load_reported(paper), _protocols(paper, runs[name])
-                mine = (protocols, runs[name], reported, drawn)
+                mine = (_protocols(paper, runs[name]), runs[name], reported[name], drawn)
                 plots[name] = start_plots(workers, root, paper, *mine)
         made = {name: _collect(*given) for name, given in parts.items()}
         verdicts = [part.verdicts for part in made.values()]
@@ -147,11 +147,11 @@ def _start(workers: ProcessPoolExecutor | None, task: Callable[..., T], *given: 
 
 
 def _decide(
-    root: Path, paper: Paper, frame: pd.DataFrame, write: bool
+    root: Path, paper: Paper, frame: pd.DataFrame, reported: pd.DataFrame, write: bool
 ) -> tuple[PaperVerdicts, list[Path]]:
     """Decide a paper's claims and numbers and, where told, write the files that say so."""
     claims = {protocol: evaluate(paper, frame, protocol) for protocol in _protocols(paper, frame)}
-    numbers = number_verdicts(paper, frame, load_reported(paper))
+    numbers = number_verdicts(paper, frame, reported)
     found = PaperVerdicts(paper, numbers, claims)
     if not write:
         return found, []
@@ -164,10 +164,14 @@ def _decide(
 
 
 def _tabulate(
-    tables: Sequence[Table], root: Path, paper: Paper, frame: pd.DataFrame, write: bool
+    tables: Sequence[Table],
+    root: Path,
+    paper: Paper,
+    frame: pd.DataFrame,
+    reported: pd.DataFrame,
+    write: bool,
 ) -> Tables:
     """Build some of a paper's tables, of all protocols, and write them where told."""
-    reported = load_reported(paper)
     runs = {name: frame[frame["protocol"] == name] for name in _protocols(paper, frame)}
     shown = []
     for table in tables:
@@ -178,9 +182,11 @@ def _tabulate(
     return shown, _write_tables(root, paper, shown) if write else []
 
 
-def _list(root: Path, paper: Paper, frame: pd.DataFrame, write: bool) -> Tables:
+def _list(
+    root: Path, paper: Paper, frame: pd.DataFrame, reported: pd.DataFrame, write: bool
+) -> Tables:
     """Build a paper's tables of reported numbers and write them and the list of runs where told."""
-    reported, shown = load_reported(paper), []
+    shown = []
     for alone in paper.reported_tables:
         built = build_reported_table(paper, alone, reported)
         if built is not None:

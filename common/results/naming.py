@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from common.results.cells import values_of
 from common.results.spec import Paper
 
 METRICS = {
@@ -123,9 +124,12 @@ def ordered_keys(paper: Paper, columns: Sequence[str], frame: pd.DataFrame) -> l
         return []
     if not columns:
         return [()]
-    rows = frame[list(columns)].drop_duplicates().astype(object)
-    keys = [tuple(row) for row in rows.itertuples(index=False, name=None)]
-    return sorted(keys, key=lambda key: [sort_key(paper, c, v) for c, v in zip(columns, key)])
+    keys: dict[tuple, tuple] = {}
+    for row in values_of(frame, *columns):
+        keys.setdefault(tuple(None if same(value, None) else value for value in row), row)
+    return sorted(
+        keys.values(), key=lambda key: [sort_key(paper, c, v) for c, v in zip(columns, key)]
+    )
 
 
 def same(left: Any, right: Any) -> bool:

@@ -12,8 +12,12 @@ from typing import Any
 
 import pandas as pd
 
-from common.results.drawn import DrawnPlots, plot_inputs, row_digests
+from common.results.drawn import DrawnPlots, plot_inputs, reported_digest, row_digests
 from common.results.spec import Paper
+
+PLAIN_TEXT = ("mode.string_storage", "python")
+"""The option of pandas under which results are made: frames of one paper are so small that text in
+Arrow's layout, its other choice, takes a third longer to select from and to go through."""
 
 
 @contextmanager
@@ -25,7 +29,12 @@ def plot_workers(jobs: int) -> Iterator[ProcessPoolExecutor | None]:
     if jobs <= 1:
         yield None
         return
-    workers = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"))
+    workers = ProcessPoolExecutor(
+        jobs,
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=pd.set_option,
+        initargs=PLAIN_TEXT,
+    )
     for _ in range(jobs):
         workers.submit(_wake)  # one process each: starting takes seconds
     try:
@@ -62,11 +71,11 @@ def start_plots(
         A function that waits for the plots (or draws them) and returns the files of all, in the
         same order whoever draws them.
     """
-    digests = row_digests(frame)
+    digests, theirs = row_digests(frame), reported_digest(reported)
     plots: list[Callable[[], list[Path]]] = []
     for plot in paper.plots:
         mine = frame["experiment"].isin(plot.experiments).to_numpy()
-        inputs = plot_inputs(paper, plot, protocols, digests[mine].tolist(), reported)
+        inputs = plot_inputs(paper, plot, protocols, digests[mine].tolist(), theirs)
         files = drawn.files(f"{paper.name}/{plot.name}", inputs)
         if files is None:
             task = (root, paper, plot, protocols, frame[mine].reset_index(drop=True), reported)

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from common.errors import UserError
-from common.results.cells import KEYS, finished, select, summarise_cells
+from common.results.cells import KEYS, finished, select, summarise_cells, values_of
 from common.results.spec import PAPER_PROTOCOL, Paper
 
 COLUMNS = (
@@ -154,15 +154,11 @@ def match(
     """
     theirs = reported.loc[reported["metric"] == metric]
     cells: dict[tuple, list[tuple[int, float]]] = {}
-    for place, (*names, sparsity) in enumerate(
-        zip(*(ours[name] for name in (*_NAMES, "sparsity")))
-    ):
+    for place, (*names, sparsity) in enumerate(values_of(ours, *_NAMES, "sparsity")):
         cells.setdefault(tuple(names), []).append((place, sparsity))
     found: list[_Pair] = []
-    facts = (theirs[name] for name in ("sparsity", "label", "value", "std"))
-    for row, *names, stated, label, value, std in zip(
-        theirs.index, *(theirs[name] for name in _NAMES), *facts
-    ):
+    facts = values_of(theirs, *_NAMES, "sparsity", "label", "value", "std")
+    for row, (*names, stated, label, value, std) in zip(theirs.index.tolist(), facts, strict=True):
         near: list[_Pair] = []
         for place, sparsity in cells.get(tuple(names), ()):
             distance = _distance(sparsity, stated, tolerance)

@@ -8,7 +8,14 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from common.results.cells import KEYS, require_columns, select, summarise_cells
+from common.results.cells import (
+    KEYS,
+    as_dicts,
+    require_columns,
+    select,
+    summarise_cells,
+    values_of,
+)
 from common.results.datasets import dataset_notes
 from common.results.naming import decimals, metric_note, ordered_keys, same, show, show_key
 from common.results.reported import comparable, match
@@ -55,8 +62,8 @@ def table_runs(paper: Paper, table: Table, frame: pd.DataFrame, protocol: str) -
     if not keep.any():
         return frame.iloc[:0]
     wanted = {*KEYS, *_FACTS, *table.rows, *table.columns, *table.where, table.metric}
-    narrow = frame.loc[keep, [name for name in frame.columns if name in wanted]]  # is much faster
-    chosen = select(narrow, table.where, what)
+    narrow = frame[[name for name in frame.columns if name in wanted]]  # is much faster
+    chosen = select(narrow[keep], table.where, what)
     usable = chosen["status"] == "failed"
     if table.metric in chosen.columns:
         usable |= chosen[table.metric].notna()
@@ -105,9 +112,9 @@ def _tidy(
     keys = [*table.rows, *table.columns]
     numbers = ["n", "mean", "std", "ci_low", "ci_high"]
     state = ["failed", "collapsed", "configurations", "test_images", "dataset_complete"]
-    tidy = cells.assign(metric=table.metric, protocol=protocol)
+    images = cells["test_images"].astype("Int64")
+    tidy = cells.assign(metric=table.metric, protocol=protocol, test_images=images)
     tidy = tidy[["cell", *keys, "metric", *numbers, "seeds", "protocol", *state, "config_hashes"]]
-    tidy = tidy.astype({"test_images": "Int64"})
     if pairs is not None:
         for label in dict.fromkeys(pairs["label"]):
             end = f"_{label.replace(' ', '_')}" if label else ""
@@ -135,7 +142,7 @@ def _layout(
         parts = [show_key(paper, name, value) for name, value in zip(table.columns, key)]
         header.append(", ".join(parts) or show(paper, table.metric))
     names = (*table.rows, *table.columns)
-    find = {tuple(_hashable(row[name]) for name in names): row for row in cells.to_dict("records")}
+    find = {tuple(_hashable(row[name]) for name in names): row for row in as_dicts(cells)}
     theirs = None if pairs is None else _by_cell(pairs)
     body: list[tuple[str, ...]] = []
     behind: dict[tuple[int, int], tuple[str, ...]] = {}
@@ -172,8 +179,7 @@ def cell_text(cell: dict | None, digits: int) -> str:
 def _by_cell(pairs: pd.DataFrame) -> ReportedCells:
     """Return the reported numbers (value, std) of every cell by label, in the pairs' order."""
     found: ReportedCells = {}
-    for cell, *number in zip(*(pairs[name] for name in ("cell", "label", "value", "value_std"))):
-        label, value, std = number
+    for cell, label, value, std in values_of(pairs, "cell", "label", "value", "value_std"):
         found.setdefault(cell, {}).setdefault(label, (value, std))
     return found
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,10 @@ from typing import Any
 import pandas as pd
 
 from common.results import verdicts
+from common.results.cells import as_dicts
 from common.results.claim_files import claim_json
 from common.results.claims import VERDICTS, ClaimResult
-from common.results.formats import escape_markdown, markdown_table, write_csv, write_text
+from common.results.formats import escape_markdown, json_text, markdown_table, write_csv, write_text
 from common.results.naming import show
 from common.results.spec import Paper
 from common.results.verdicts import NOT_RUN, NUMBER_VERDICTS, counts
@@ -51,8 +51,7 @@ def write_all_verdicts(root: Path, papers: Sequence[PaperVerdicts]) -> list[Path
     write_csv(folder / "claims.csv", claims)
     write_text(folder / "README.md", _matrix_markdown(papers, matrix, claims))
     content = {"rule": rule_text(), "papers": [_json(found) for found in papers]}
-    text = json.dumps(content, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    write_text(folder / "verdicts.json", text + "\n")
+    write_text(folder / "verdicts.json", json_text(content) + "\n")
     return [folder / name for name in ("matrix.csv", "claims.csv", "README.md", "verdicts.json")]
 
 
@@ -96,7 +95,7 @@ def _paper_markdown(found: PaperVerdicts) -> str:
     if len(there):
         header = [*_SHOWN, "sparsity", "metric", "reported", "ours", "seeds", "protocol"]
         header += ["difference", "95 % interval", "verdict", "reason"]
-        lines = [_line(paper, row) for row in there.to_dict("records")]
+        lines = [_line(paper, row) for row in as_dicts(there)]
         parts.append(markdown_table(header, lines, len(_SHOWN)))
     parts.append(
         f"All {len(numbers):,} numbers with their sources are in [`{paper.name}.csv`]"
@@ -186,7 +185,7 @@ def _claims_of(found: PaperVerdicts) -> list[str]:
 def _json(found: PaperVerdicts) -> dict[str, Any]:
     """Return everything of one paper; what is not known or not run is left out."""
     paper = found.paper
-    numbers = found.numbers.drop(columns=["note"]).to_dict("records")
+    numbers = as_dicts(found.numbers.drop(columns=["note"]))
     return {
         "paper": paper.name,
         "title": paper.title,

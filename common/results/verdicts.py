@@ -30,7 +30,7 @@ from typing import Any
 
 import pandas as pd
 
-from common.results.cells import KEYS, finished, summarise_cells
+from common.results.cells import KEYS, as_dicts, finished, summarise_cells
 from common.results.reported import comparable, comparison, match, named_in, our_metrics
 from common.results.spec import Paper
 from common.results.statistics import t_factor
@@ -163,7 +163,7 @@ def number_verdicts(paper: Paper, frame: pd.DataFrame, reported: pd.DataFrame) -
     )
     table.loc[table["status"] == "several sparsities of ours", "verdict"] = OPEN
     compared = table[table["status"] == "compared"]
-    judged = [_judged(row) for row in compared.to_dict("records")]
+    judged = [_judged(row) for row in as_dicts(compared)]
     for name in ("low", "high", "verdict", "reason"):
         table.loc[compared.index, name] = [getattr(found, name) for found in judged]
     for protocol, name, pairs in _elsewhere(paper, frame, reported, table["verdict"] == NOT_RUN):

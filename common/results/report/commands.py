@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
 import json
 import re
 import shlex
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 _NO_PART_OF_A_RUN = ("$schema", "sweep", "seeds", "description")
 
@@ -30,6 +29,13 @@ class Repeat:
     config: str
 
 
+class _FileRun(NamedTuple):
+    """A run of a config file: its raw config, and the values of the sweep that choose it."""
+
+    config: dict[str, Any]
+    chosen: tuple[tuple[str, Any], ...]
+
+
 class CommittedConfigs:
     """The config files of one replication; a file is read when a run first asks for it."""
 
@@ -38,7 +44,7 @@ class CommittedConfigs:
         self._top: Path | None = None
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         self._found: dict[tuple[str, str], tuple[str, str, str]] = {}
-        self._read: dict[Path, list[tuple[str, dict[str, Any], list[str]]]] = {}
+        self._read: dict[Path, dict[str, list[_FileRun]]] = {}
         if page is not None:
             self._top = page.resolve().parents[2]
             folder = page.resolve().parent
@@ -61,9 +67,10 @@ class CommittedConfigs:
     def _find(self, config: Mapping[str, Any]) -> tuple[str, list[str]]:
         """Return the file that holds a config and the settings that choose it; or no file."""
         for path in self._candidates(config["name"]):
-            for name, run, settings in self._runs_of(path):
-                if name == config["name"] and _agrees(run, config):
+            for run in self._runs_of(path).get(config["name"], ()):
+                if _agrees(run.config, config):
                     assert self._top is not None
+                    settings = [f"{key}={json.dumps(value)}" for key, value in run.chosen]
                     return path.relative_to(self._top).as_posix(), settings
         return "", []
 
@@ -74,33 +81,36 @@ class CommittedConfigs:
             yield from self._by_stem.get(stem, ())
             stem = stem.rpartition("_")[0]
 
-    def _runs_of(self, path: Path) -> list[tuple[str, dict[str, Any], list[str]]]:
-        """Return name, raw config and settings of every run that a file holds."""
+    def _runs_of(self, path: Path) -> dict[str, list[_FileRun]]:
+        """Return the runs that a file holds by their names."""
         if path not in self._read:
+            found: dict[str, list[_FileRun]] = defaultdict(list)
             try:
-                raw = json.loads(path.read_text(encoding="utf-8"))
-                self._read[path] = list(_spread(raw))
+                for run in _spread(json.loads(path.read_text(encoding="utf-8"))):
+                    found[run.config["name"]].append(run)
             except (OSError, ValueError, LookupError, AttributeError, TypeError):
-                self._read[path] = []  # a file that run.py would refuse, too
+                found = {}  # a file that run.py would refuse, too
+            self._read[path] = found
         return self._read[path]
 
 
-def _spread(raw: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any], list[str]]]:
+def _spread(raw: dict[str, Any]) -> Iterator[_FileRun]:
     """Yield the runs of a raw config: one, or those of its sweep."""
     axes = raw.get("sweep") or {}
+    kept = {key: value for key, value in raw.items() if key not in _NO_PART_OF_A_RUN}
     for values in itertools.product(*axes.values()):
-        run = copy.deepcopy(raw)
-        for key, value in zip(axes, values, strict=True):
-            place = run
-            *parents, last = key.split(".")
-            for parent in parents:
-                place = place.setdefault(parent, {})
-            place[last] = value
+        run, chosen = kept, tuple(zip(axes, values, strict=True))
+        for key, value in chosen:
+            run = _changed(run, key.split("."), value)
         texts = [re.sub(r"[^A-Za-z0-9_.+-]+", "-", str(value)).strip("-") for value in values]
-        settings = [f"{key}={json.dumps(value)}" for key, value in zip(axes, values, strict=True)]
         name = "_".join([run["name"], *(text or "none" for text in texts)])
-        kept = {key: value for key, value in run.items() if key not in _NO_PART_OF_A_RUN}
-        yield name, kept | {"name": name}, settings
+        yield _FileRun(run | {"name": name}, chosen)
+
+
+def _changed(config: dict[str, Any], path: Sequence[str], value: Any) -> dict[str, Any]:
+    """Return a config with another value at a path; what is not on the way to it is shared."""
+    first, *rest = path
+    return config | {first: _changed(config.get(first, {}), rest, value) if rest else value}
 
 
 def _agrees(part: Any, whole: Any) -> bool:
@@ -109,16 +119,16 @@ def _agrees(part: Any, whole: Any) -> bool:
     What the file leaves out has been filled in with defaults. A section that is only named
     (``"source": "cifar10"``) agrees with the section of that name.
     """
-    if isinstance(part, Mapping):
-        if not isinstance(whole, Mapping):
+    if isinstance(part, dict):
+        if not isinstance(whole, dict):
             return False
         return all(key in whole and _agrees(value, whole[key]) for key, value in part.items())
     if isinstance(part, list):
         if not isinstance(whole, list) or len(part) != len(whole):
             return False
         return all(_agrees(one, other) for one, other in zip(part, whole, strict=True))
-    if isinstance(part, str) and isinstance(whole, Mapping):
-        return whole.get("name") == part
+    if isinstance(part, str) and isinstance(whole, dict):
+        return bool(whole.get("name") == part)
     return bool(part == whole)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from common.results.cells import as_dicts
 from common.results.naming import show
 from common.results.report.data import PaperReport
 from common.results.report.grid import (
@@ -46,7 +47,7 @@ def numbers_grid(report: PaperReport) -> Grid:
         Column("Verdict", choose=True),
         Column("Source", wide=True, hint="where the number stands"),
     ]
-    rows = [_row(paper, row, metrics) for row in numbers.to_dict("records")]
+    rows = [_row(paper, row, metrics) for row in as_dicts(numbers)]
     return Grid(
         "numbers",
         f"Reported numbers of {paper.title}",
