@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -71,7 +71,7 @@ def generate(
     """
     if only is not None and only not in papers:
         raise unknown_name("--paper", only, papers)
-    drawn, parts, plots = DrawnPlots(root), {}, {}
+    drawn, written = DrawnPlots(root), []
     with pd.option_context(*PLAIN_TEXT), plot_workers(jobs) as workers:
         start = partial(_start, workers)
         reported = {name: load_reported(paper) for name, paper in papers.items()}
@@ -81,57 +81,87 @@ def generate(
         if export_to is None:
             records = []  # the frame holds what else is needed
         runs = {name: frame[frame["paper"] == name].reset_index(drop=True) for name in papers}
-        for name, paper in papers.items():
-            plain = runs[name].drop(columns=list(OBJECT_COLUMNS))
-            given = (root, paper, plain, reported[name], only in (None, name))
-            tabulate = [start(_tabulate, batch, *given) for batch in _batches(paper.tables)]
-            parts[name] = (start(_decide, *given), start(_list, *given), tabulate)
-        for name, paper in papers.items():
+        given = {
+            name: (root, paper, _plain(runs[name]), reported[name], only in (None, name))
+            for name, paper in papers.items()
+        }
+        decided = {name: start(_decide, *of_paper) for name, of_paper in given.items()}
+        parts = [
+            _Part(
+                runs[name],
+                decided[name],
+                start(_list, *given[name]),
+                [start(_tabulate, batch, *given[name]) for batch in _batches(paper.tables)],
+            )
+            for name, paper in papers.items()
+        ]
+        for part, (name, paper) in zip(parts, papers.items(), strict=True):
             if only in (None, name):
-                mine = (_protocols(paper, runs[name]), runs[name], reported[name], drawn)
-                plots[name] = start_plots(workers, root, paper, *mine)
-        made = {name: _collect(*given) for name, given in parts.items()}
-        verdicts = [part.verdicts for part in made.values()]
+                protocols = _protocols(paper, runs[name])
+                mine = (root, paper, protocols, runs[name], reported[name], drawn)
+                part.plots = start_plots(workers, *mine)
+        verdicts = [wait()[0] for wait in decided.values()]
         matrices = start(write_all_verdicts, root, verdicts)
-        pictures = {name: files() for name, files in plots.items()}
-        scripts = shards()
-        written = []
-        for name, drawings in pictures.items():
-            files = [*made[name].table_files, *made[name].verdict_files, *drawings]
-            _remove_stale(root, name, files, papers)
-            written += files
+        pages = write_report(
+            root, list(papers.values()), _reports(root, parts, papers, written), shards()
+        )
         drawn.save()
-        reports = [_report(root, part, runs[name]) for name, part in made.items()]
-        pages = write_report(root, reports, scripts)
         written += matrices()
     if export_to is not None:
         export(export_to, records, verdicts)
-    entries = [Entry(part.verdicts, runs[name]) for name, part in made.items()]
+    entries = [Entry(found, runs[found.paper.name]) for found in verdicts]
     write_text(root / "README.md", index_markdown(root, entries))
     return [*written, root / "README.md", *pages]
 
 
-def _report(root: Path, part: _Part, frame: pd.DataFrame) -> PaperReport:
-    """Return what the report shows of a paper, with all of its plots that are there."""
-    found, paper = part.verdicts, part.verdicts.paper
-    folder = root / "plots" / paper.name
+def _plain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return the frame as all but plots need it."""
+    return frame.drop(columns=list(OBJECT_COLUMNS))
+
+
+@dataclass
+class _Part:
+    """What follows from one paper's runs, begun and perhaps not done yet.
+
+    ``plots`` is None where no plot of the paper is to be drawn.
+    """
+
+    frame: pd.DataFrame
+    decided: Wait[tuple[PaperVerdicts, list[Path]]]
+    listed: Wait[Tables]
+    tabulated: Sequence[Wait[Tables]]
+    plots: Wait[list[Path]] | None = None
+
+
+def _reports(
+    root: Path, parts: Iterable[_Part], papers: Mapping[str, Paper], written: list[Path]
+) -> Iterator[PaperReport]:
+    """Wait for paper after paper and yield what its page shows; add its files to ``written``.
+
+    So the page of one paper is written while others' tables and plots are still being made.
+    """
+    for part in parts:
+        found, verdict_files = part.decided()
+        done = [wait() for wait in (*part.tabulated, part.listed)]
+        if part.plots is not None:
+            files = [path for _, paths in done for path in paths]
+            files += [*verdict_files, *part.plots()]
+            _remove_stale(root, found.paper.name, files, papers)
+            written += files
+        tables = [table for some, _ in done for table in some]
+        plots = _plots_there(root, found)
+        yield PaperReport(found.paper, part.frame, found.numbers, found.claims, tables, plots)
+
+
+def _plots_there(root: Path, found: PaperVerdicts) -> list[Path]:
+    """Return the files of all of a paper's plots that are there."""
+    folder = root / "plots" / found.paper.name
     stems = [
         folder / f"{plot.name}_{protocol}.png"
-        for plot in paper.plots
+        for plot in found.paper.plots
         for protocol in (*found.claims, REPORTED)
     ]
-    plots = [path for path in stems if path.is_file()]
-    return PaperReport(paper, frame, found.numbers, found.claims, part.tables, plots)
-
-
-@dataclass(frozen=True)
-class _Part:
-    """What follows from one paper's runs but its plots."""
-
-    verdicts: PaperVerdicts
-    verdict_files: list[Path]
-    tables: list[ShownTable]
-    table_files: list[Path]
+    return [path for path in stems if path.is_file()]
 
 
 def _batches(tables: Sequence[Table]) -> Iterator[tuple[Table, ...]]:
@@ -197,18 +227,6 @@ def _list(
     plain = frame.drop(columns=list(LAYER_METRICS), errors="ignore")
     write_csv(path, without_others_metrics(plain))
     return shown, [*_write_tables(root, paper, shown), path]
-
-
-def _collect(
-    decided: Wait[tuple[PaperVerdicts, list[Path]]],
-    listed: Wait[Tables],
-    tabulated: Sequence[Wait[Tables]],
-) -> _Part:
-    """Wait for all that was begun for a paper."""
-    verdicts, files = decided()
-    found = [wait() for wait in (*tabulated, listed)]
-    tables = [table for some, _ in found for table in some]
-    return _Part(verdicts, files, tables, [path for _, paths in found for path in paths])
 
 
 def _protocols(paper: Paper, frame: pd.DataFrame) -> list[str]:

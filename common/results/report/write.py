@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from common.results.report.numbers_view import numbers_grid
 from common.results.report.readme import read_page
 from common.results.report.shards import Provenance, Shards, write_shards
 from common.results.report.tables_view import protocol_words, table_views
+from common.results.spec import Paper
 from common.results.verdicts import NUMBER_VERDICTS
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -31,7 +32,10 @@ RUN_SCRIPTS = ("dom.js", "curves.js", "run_parts.js", "run.js")
 
 
 def write_report(
-    root: Path, reports: Sequence[PaperReport], shards: Shards | None = None
+    root: Path,
+    papers: Sequence[Paper],
+    reports: Iterable[PaperReport],
+    shards: Shards | None = None,
 ) -> list[Path]:
     """Write the report of all papers below ``root/report``.
 
@@ -41,7 +45,9 @@ def write_report(
 
     Args:
         root: the results folder, with the records and plots in it.
-        reports: all papers, in the order they are shown.
+        papers: all papers, in the order they are shown.
+        reports: what the page of each shows, in the same order; a page is made as soon as its
+            report is given.
         shards: what :func:`common.results.report.shards.write_shards` returned for these papers,
             if it has been called.
 
@@ -49,15 +55,17 @@ def write_report(
         The files written, the front page first.
     """
     folder = root / "report"
-    scripts, provenance = shards or write_shards(root, [report.paper for report in reports])
+    scripts, provenance = shards or write_shards(root, papers)
     environment = _environment()
-    counts = [count(report) for report in reports]
-    pages = {"index.html": _front(environment, reports, counts)}
-    for report, one in zip(reports, counts, strict=True):
-        found = provenance[report.paper.name]
-        pages[f"{report.paper.name}.html"] = _paper(environment, report, one, found, reports)
+    pages, shown, counts = {"index.html": ""}, [], []
+    for paper, report in zip(papers, reports, strict=True):
+        shown.append(report)
+        counts.append(count(report))
+        given = (report, counts[-1], provenance[paper.name], papers)
+        pages[f"{paper.name}.html"] = _paper(environment, *given)
+    pages["index.html"] = _front(environment, shown, counts)
     pages["run.html"] = environment.get_template("run.html.j2").render(
-        papers=[report.paper for report in reports],
+        papers=papers,
         labels=METRICS,
         style=_asset("style.css"),
         scripts=[_asset(name) for name in RUN_SCRIPTS],
@@ -112,13 +120,13 @@ def _paper(
     report: PaperReport,
     counts: Counts,
     found: Provenance,
-    reports: Sequence[PaperReport],
+    papers: Sequence[Paper],
 ) -> str:
     """Return the page of one paper."""
     page = read_page(report.paper.page)
     content: dict[str, Any] = {
         "paper": report.paper,
-        "papers": [one.paper for one in reports],
+        "papers": papers,
         "counts": counts,
         "page": page,
         "claims": claim_views(report),

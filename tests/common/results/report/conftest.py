@@ -108,7 +108,7 @@ def _build(root: Path, paper: Paper, records: Sequence[Record], plots: Sequence[
     (home / "README.md").write_text(PAGE, encoding="utf-8")
     paper = replace(paper, page=home / "README.md")
     report = _paper_report(paper, root, plots)
-    write_report(root, [report])
+    write_report(root, [report.paper], [report])
     return Site(root, paper, report, records)
 
 

@@ -257,7 +257,7 @@ def test_pages_of_an_earlier_call_are_removed(tmp_path, build_site, sample_paper
     site = build_site(tmp_path, sample_paper, [make_record(protocol="paper")])
     old = site.folder / "gone.html"
     old.write_text("x")
-    files = write_report(site.root, [site.report])
+    files = write_report(site.root, [site.report.paper], [site.report])
     assert not old.exists()
     assert files[0] == site.folder / "index.html"
     assert set(files) == {path for path in site.folder.rglob("*") if path.is_file()}
