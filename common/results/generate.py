@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
@@ -172,8 +172,8 @@ def _batches(tables: Sequence[Table]) -> Iterator[tuple[Table, ...]]:
 
 
 def _start(workers: ProcessPoolExecutor | None, task: Callable[..., T], *given: Any) -> Wait[T]:
-    """Begin a task in a worker; without one it is done when its result is asked for."""
-    return partial(task, *given) if workers is None else workers.submit(task, *given).result
+    """Begin a task in a worker; without one it is done when its result is first asked for."""
+    return cache(partial(task, *given)) if workers is None else workers.submit(task, *given).result
 
 
 def _decide(
