@@ -76,6 +76,11 @@ def values_of(frame: pd.DataFrame, *columns: str) -> Iterator[tuple[Any, ...]]:
     return zip(*(frame[name].tolist() for name in columns), strict=True)
 
 
+def key_of(values: Iterable[Any]) -> tuple[Any, ...]:
+    """Return a dictionary key in which missing values are equal."""
+    return tuple(None if value is None or value != value else value for value in values)  # noqa: PLR0124 - NaN
+
+
 def as_dicts(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return every row as a dictionary; of small frames much faster than pandas' own."""
     names = list(frame.columns)
@@ -125,14 +130,14 @@ def summarise_cells(frame: pd.DataFrame, keys: Sequence[str], metric: str) -> pd
     facts += [frame["test_images"], frame["dataset_complete"]]
     guesses = at_chance(frame, metric) & usable
     codes = groups.ngroup().to_numpy()
-    given = (codes, usable, frame[metric], guesses, *facts)
+    given = (pd.Series(codes), pd.Series(usable), frame[metric], guesses, *facts)
     for code, ok, value, guess, *run in zip(*(part.tolist() for part in given), strict=True):
         cells[code].add(ok, value, guess, *run)
     _, first = np.unique(codes, return_index=True)
-    table = frame[keys].iloc[first].reset_index(drop=True)
-    rows = [cell.row() for cell in cells]
-    table = pd.concat([table, pd.DataFrame(rows, columns=list(_Cell().row()))], axis=1)
-    return table[(table["n"] > 0) | (table["failed"] > 0)].reset_index(drop=True)
+    kept = [place for place, cell in enumerate(cells) if cell.seeds or cell.failed]
+    rows = [cells[place].row() for place in kept]
+    columns = {name: [row[name] for row in rows] for name in _Cell().row()}
+    return frame[keys].iloc[first[kept]].reset_index(drop=True).assign(**columns)
 
 
 class _Cell:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from common.results.cells import Columns, require_columns
+from common.results.cells import Columns, key_of, require_columns
 from common.results.naming import sort_key
 from common.results.spec import Claim, Comparison, Paper, Selector
 from common.results.statistics import Summary, summarise
@@ -60,8 +59,8 @@ class ClaimResult:
 
 def evaluate(paper: Paper, frame: pd.DataFrame, protocol: str) -> list[ClaimResult]:
     """Decide every claim of a paper from the runs of one protocol."""
-    runs = _with_columns(frame, paper.claims)
-    runs = Columns(runs[runs["protocol"] == protocol])
+    narrow = _with_columns(frame, paper.claims)
+    runs = Columns(narrow[narrow["protocol"] == protocol])
     return [evaluate_claim(paper, claim, runs, protocol) for claim in paper.claims]
 
 
@@ -166,7 +165,7 @@ class _Side:
 
     def of(self, cell: Mapping[str, object]) -> _Runs:
         """Return what to know of the runs that bear on a cell."""
-        return self.counts.get(_key(cell[name] for name in self.keys), _Runs())
+        return self.counts.get(key_of(cell[name] for name in self.keys), _Runs())
 
 
 def _side(
@@ -188,7 +187,7 @@ def _side(
         seed, status, config, images, *rest = (column[row] for column in columns)
         value = rest.pop(0) if measured else math.nan
         cell = tuple(rest)
-        key = _key(cell)
+        key = key_of(cell)
         cells.setdefault(key, cell)
         usable = status == "finished" and not math.isnan(value)
         counted.setdefault(key, []).append((usable, status == "failed", config, images))
@@ -259,7 +258,7 @@ def _compare(
             columns = [runs.values(name) for name in over]
             for row in np.flatnonzero(more):
                 cell = tuple(column[row] for column in columns)
-                cells.setdefault(_key(cell), cell)
+                cells.setdefault(key_of(cell), cell)
     else:
         joined = {at: (value, float(right)) for at, value in left.values.items()}
     pairs: dict[tuple, list[tuple[int, float, float]]] = {}
@@ -272,7 +271,7 @@ def _compare(
     for cell in order if over else [()]:
         where = dict(zip(over, cell))
         counts = {side.name: side.of(where) for side in sides}
-        results.append(_result(comparison, number, where, pairs.get(_key(cell), []), counts))
+        results.append(_result(comparison, number, where, pairs.get(key_of(cell), []), counts))
     return results
 
 
@@ -301,8 +300,3 @@ def _result(
     seeds = tuple(seed for seed, _, _ in pairs)
     reason = "; ".join(notes)
     return CellResult(number, cell, verdict, reason, summary, left, right, seeds, images)
-
-
-def _key(values: Iterable[Any]) -> tuple:
-    """Return a dictionary key in which missing values are equal."""
-    return tuple(None if value is None or value != value else value for value in values)  # noqa: PLR0124 - NaN

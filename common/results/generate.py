@@ -71,7 +71,8 @@ def generate(
     """
     if only is not None and only not in papers:
         raise unknown_name("--paper", only, papers)
-    drawn, written = DrawnPlots(root), []
+    drawn = DrawnPlots(root)
+    written: list[Path] = []
     with pd.option_context(*PLAIN_TEXT), plot_workers(jobs) as workers:
         start = partial(_start, workers)
         reported = {name: load_reported(paper) for name, paper in papers.items()}
@@ -86,20 +87,22 @@ def generate(
             for name, paper in papers.items()
         }
         decided = {name: start(_decide, *of_paper) for name, of_paper in given.items()}
+        plots = {}
+        for name, paper in papers.items():  # before tables: one plot takes longer than many of them
+            if only in (None, name):
+                protocols = _protocols(paper, runs[name])
+                mine = (root, paper, protocols, runs[name], reported[name], drawn)
+                plots[name] = start_plots(workers, *mine)
         parts = [
             _Part(
                 runs[name],
                 decided[name],
                 start(_list, *given[name]),
                 [start(_tabulate, batch, *given[name]) for batch in _batches(paper.tables)],
+                plots.get(name),
             )
             for name, paper in papers.items()
         ]
-        for part, (name, paper) in zip(parts, papers.items(), strict=True):
-            if only in (None, name):
-                protocols = _protocols(paper, runs[name])
-                mine = (root, paper, protocols, runs[name], reported[name], drawn)
-                part.plots = start_plots(workers, *mine)
         verdicts = [wait()[0] for wait in decided.values()]
         matrices = start(write_all_verdicts, root, verdicts)
         pages = write_report(
@@ -119,7 +122,7 @@ def _plain(frame: pd.DataFrame) -> pd.DataFrame:
     return frame.drop(columns=list(OBJECT_COLUMNS))
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Part:
     """What follows from one paper's runs, begun and perhaps not done yet.
 
@@ -130,7 +133,7 @@ class _Part:
     decided: Wait[tuple[PaperVerdicts, list[Path]]]
     listed: Wait[Tables]
     tabulated: Sequence[Wait[Tables]]
-    plots: Wait[list[Path]] | None = None
+    plots: Wait[list[Path]] | None
 
 
 def _reports(

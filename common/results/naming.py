@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from common.results.cells import values_of
+from common.results.cells import key_of, values_of
 from common.results.spec import Paper
 
 METRICS = {
@@ -126,7 +126,7 @@ def ordered_keys(paper: Paper, columns: Sequence[str], frame: pd.DataFrame) -> l
         return [()]
     keys: dict[tuple, tuple] = {}
     for row in values_of(frame, *columns):
-        keys.setdefault(tuple(None if same(value, None) else value for value in row), row)
+        keys.setdefault(key_of(row), row)
     return sorted(
         keys.values(), key=lambda key: [sort_key(paper, c, v) for c, v in zip(columns, key)]
     )

@@ -128,8 +128,8 @@ def reported_epochs(reported: pd.DataFrame) -> pd.Series:
 
 def named_in(runs: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     """Return the runs of which reported numbers bear the names, whatever their sparsity."""
-    known = pd.MultiIndex.from_frame(reported[_NAMES])
-    return runs[pd.MultiIndex.from_frame(runs[_NAMES]).isin(known)]
+    known = set(values_of(reported, *_NAMES))
+    return runs[[names in known for names in values_of(runs, *_NAMES)]]
 
 
 def match(
@@ -152,13 +152,14 @@ def match(
         The columns of ``ours`` with ``row`` (index of the reported row), ``label``, ``value`` and
         ``value_std``.
     """
-    theirs = reported.loc[reported["metric"] == metric]
+    facts = ("sparsity", "label", "value", "std")
+    theirs = reported[[*_NAMES, *facts]][reported["metric"] == metric]
     cells: dict[tuple, list[tuple[int, float]]] = {}
     for place, (*names, sparsity) in enumerate(values_of(ours, *_NAMES, "sparsity")):
         cells.setdefault(tuple(names), []).append((place, sparsity))
     found: list[_Pair] = []
-    facts = values_of(theirs, *_NAMES, "sparsity", "label", "value", "std")
-    for row, (*names, stated, label, value, std) in zip(theirs.index.tolist(), facts, strict=True):
+    numbers = values_of(theirs, *_NAMES, *facts)
+    for row, (*names, stated, label, value, std) in zip(theirs.index, numbers, strict=True):
         near: list[_Pair] = []
         for place, sparsity in cells.get(tuple(names), ()):
             distance = _distance(sparsity, stated, tolerance)

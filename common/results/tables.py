@@ -11,13 +11,14 @@ import pandas as pd
 from common.results.cells import (
     KEYS,
     as_dicts,
+    key_of,
     require_columns,
     select,
     summarise_cells,
     values_of,
 )
 from common.results.datasets import dataset_notes
-from common.results.naming import decimals, metric_note, ordered_keys, same, show, show_key
+from common.results.naming import decimals, metric_note, ordered_keys, show, show_key
 from common.results.reported import comparable, match
 from common.results.spec import Paper, Table
 
@@ -97,10 +98,14 @@ def _reported_pairs(
 ) -> pd.DataFrame:
     """Return the reported numbers of every cell: columns cell, label, value, value_std."""
     keys = [*table.rows, *table.columns]
-    wanted = list(dict.fromkeys([*keys, *KEYS]))
-    ours = comparable(runs, paper.reported_protocol)[wanted].drop_duplicates()
-    ours = ours.merge(cells[[*keys, "cell"]], on=keys)
-    ours = ours[[*KEYS, "cell"]]
+    number = {key_of(row): cell for *row, cell in values_of(cells, *keys, "cell")}
+    there = comparable(runs, paper.reported_protocol)
+    rows: dict[tuple, tuple] = {}
+    for at, names in zip(values_of(there, *keys), values_of(there, *KEYS), strict=True):
+        cell = number.get(key_of(at))
+        if cell is not None:
+            rows.setdefault((cell, *key_of(names)), (*names, cell))
+    ours = pd.DataFrame(list(rows.values()), columns=[*KEYS, "cell"])
     pairs = match(ours, reported, table.reported_name, paper.sparsity_tolerance)
     return pairs.sort_values(["cell", "row"], ignore_index=True)
 
@@ -142,12 +147,12 @@ def _layout(
         parts = [show_key(paper, name, value) for name, value in zip(table.columns, key)]
         header.append(", ".join(parts) or show(paper, table.metric))
     names = (*table.rows, *table.columns)
-    find = {tuple(_hashable(row[name]) for name in names): row for row in as_dicts(cells)}
+    find = {key_of(row[name] for name in names): row for row in as_dicts(cells)}
     theirs = None if pairs is None else _by_cell(pairs)
     body: list[tuple[str, ...]] = []
     behind: dict[tuple[int, int], tuple[str, ...]] = {}
     for row_key in ordered_keys(paper, table.rows, cells):
-        found = [find.get(tuple(map(_hashable, (*row_key, *key)))) for key in columns]
+        found = [find.get(key_of((*row_key, *key))) for key in columns]
         shown = tuple(show(paper, value) for value in row_key)
         ours = tuple(cell_text(cell, digits) for cell in found)
         first = len(header) - len(columns)
@@ -252,8 +257,3 @@ def _notes(
     if (cells["configurations"] > 1).any():
         notes.append(f"{MIXED} mean over several configurations (hashes in the CSV file).")
     return notes
-
-
-def _hashable(value: object) -> object:
-    """Return a key for dictionaries in which missing values are equal."""
-    return None if same(value, None) else value

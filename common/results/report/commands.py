@@ -120,9 +120,10 @@ def _agrees(part: Any, whole: Any) -> bool:
     (``"source": "cifar10"``) agrees with the section of that name.
     """
     if isinstance(part, dict):
-        if not isinstance(whole, dict):
-            return False
-        return all(key in whole and _agrees(value, whole[key]) for key, value in part.items())
+        return isinstance(whole, dict) and all(
+            key in whole and (value == whole[key] or _agrees(value, whole[key]))
+            for key, value in part.items()
+        )
     if isinstance(part, list):
         if not isinstance(whole, list) or len(part) != len(whole):
             return False

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from common.errors import UserError
+from common.results.claims import evaluate
 from common.results.drawn import FILE
 from common.results.generate import generate
 from common.results.records import records_frame
@@ -84,6 +85,20 @@ def test_several_processes_make_the_same_files(tmp_path, small_paper, sample_rec
     assert [path.relative_to(one) for path in files] == [path.relative_to(two) for path in again]
     assert "plots/sample/bars_quick.svg" in content(one)
     assert content(one) == content(two)
+
+
+def test_one_process_decides_a_paper_once(
+    tmp_path, small_paper, sample_records, store, monkeypatch
+):
+    decided = []
+
+    def noted(paper, frame, protocol):
+        decided.append(protocol)
+        return evaluate(paper, frame, protocol)
+
+    monkeypatch.setattr("common.results.generate.evaluate", noted)
+    generate({"sample": small_paper}, store(tmp_path, sample_records("quick")))
+    assert sorted(decided) == ["paper", "quick"]
 
 
 def test_bad_input_is_told_from_another_process(tmp_path, small_paper, sample_records, store):
@@ -173,7 +188,6 @@ def test_descriptions_are_checked_when_made():
 
 def test_ten_thousand_runs_take_seconds(make_record, small_paper):
     """The steps that grow with the number of runs, without reading files and drawing."""
-    from common.results.claims import evaluate
     from common.results.reported import comparison, load_reported
     from common.results.tables import build_table
 
