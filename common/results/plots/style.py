@@ -27,6 +27,7 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X", "p")
 DASHES: tuple[Any, ...] = ("-", "--", "-.", (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1, 1, 1)))
 GREY = "#666666"
 DOTS_PER_INCH = 150
+_NEARLY_WHITE = 250
 
 _STYLE = {
     "font.family": "DejaVu Sans",
@@ -128,6 +129,9 @@ def save(figure: Figure, stem: Path) -> None:
         canvas.draw()
         picture = Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
         few = picture.quantize(256, method=Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        palette = np.array(few.getpalette()).reshape(-1, 3)
+        palette[(palette >= _NEARLY_WHITE).all(axis=1)] = 255  # the octree darkens white
+        few.putpalette(palette.flatten().tolist())
         png = stem.with_name(f"{stem.name}.png")
         few.save(png, "PNG", compress_level=9, dpi=(figure.dpi, figure.dpi))
         svg = stem.with_name(f"{stem.name}.svg")

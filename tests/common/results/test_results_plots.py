@@ -202,8 +202,10 @@ def test_files_are_valid_and_equal_when_written_again(tmp_path, figure_of, sampl
     for ending in ("png", "svg"):
         first, second = (tmp_path / f / f"layers_quick.{ending}" for f in ("a", "b"))
         assert first.read_bytes() == second.read_bytes()
-    height, width = imread(tmp_path / "a" / "layers_quick.png").shape[:2]
+    picture = imread(tmp_path / "a" / "layers_quick.png")
+    height, width = picture.shape[:2]
     assert width >= 700 and height >= 400
+    assert (picture[0, :, :3] == 1).all(), "the margin is white, as the page is"
     text = (tmp_path / "a" / "layers_quick.svg").read_text()
     assert ET.fromstring(text).tag.endswith("svg")
     assert "<dc:date>" not in text
