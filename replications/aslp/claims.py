@@ -96,14 +96,14 @@ SELECTION = (
         "C1",
         "Choosing which untrained weights to keep makes an accurate network: far above a random "
         "mask over the same weights",
-        "spec 1, claim 1",
+        "poster: bar charts of Conv2 and Conv6, Table 1",
         (_compare(PLAIN, {"experiment": "random-mask"}, margin=FAR, metric="test_accuracy"),),
         protocols=("paper",),
     ),
     Claim(
         "C1-reduced",
         "Choosing which untrained weights to keep makes an accurate network (on the digits)",
-        "spec 1, claim 1",
+        "C1, at reduced scale",
         (
             _compare(
                 _runs(QUICK, "aslp", "none"),
@@ -118,7 +118,7 @@ SELECTION = (
         "C2",
         "Without augmentation ASLP is no worse than supermask with any option, and better without "
         "weight rescale",
-        "spec 1, claim 2",
+        "poster and slides: bar charts without augmentation",
         (
             _methods(NODA, "supermask", ("none", "WR", "SC", "WR+SC"), "not_worse", FULL_MARGIN),
             _methods(NODA, "supermask", ("none", "SC"), "greater"),
@@ -129,14 +129,14 @@ SELECTION = (
         "C2-reduced",
         "ASLP is no worse than supermask without weight rescale (on the digits, where few steps "
         "favour supermask, whose latents move faster at first)",
-        "spec 1, claim 2; spec 7.2",
+        "C2, at reduced scale",
         (_methods(QUICK, "supermask", ("none", "SC"), "not_worse", REDUCED_MARGIN),),
         protocols=("quick",),
     ),
     Claim(
         "C3",
         "With augmentation ASLP beats edge-popup on Conv2 and Conv6",
-        "spec 1, claim 3",
+        "poster: bar charts with augmentation",
         (_methods(DA, "edge_popup", ("SC", "WR+SC"), "greater", architecture=("conv2", "conv6")),),
         # In short runs edge-popup leads (spec 7.2), so only the full protocol can decide.
         protocols=("paper",),
@@ -148,7 +148,7 @@ RATES = (
         "C4",
         "No pruning rate has to be chosen: one ASLP run is no worse than edge-popup at any of its "
         "rates, and edge-popup's accuracy hangs on its rate",
-        "spec 1, claim 4",
+        "text: no pruning rate to choose",
         (
             *_rates(
                 _runs(DA, "aslp", "SC"), DA, "edge-popup-rates", (0.1, 0.3, 0.7, 0.9), FULL_MARGIN
@@ -161,7 +161,7 @@ RATES = (
         "C4-reduced",
         "Edge-popup's accuracy hangs on its rate: 0.9 costs more than 5 points against 0.5 (on the "
         "digits)",
-        "spec 1, claim 4; spec 7.2, R5",
+        "C4, at reduced scale",
         (_rate_matters(QUICK, "digits-rates", 0.9, "none", 5.0),),
         protocols=("quick",),
     ),
@@ -169,7 +169,7 @@ RATES = (
         "C4-reduced-aslp",
         "One ASLP run is no worse than edge-popup at the rates 0.3, 0.5 and 0.9 (on the digits, "
         "wider margin)",
-        "spec 1, claim 4; spec 7.2, R5",
+        "C4, at reduced scale",
         _rates(_runs(QUICK, "aslp", "none"), QUICK, "digits-rates", (0.3, 0.9), REDUCED_MARGIN),
         protocols=("quick",),
     ),
@@ -183,7 +183,7 @@ PARAMETRISATION = (
         "C5",
         "The shifted logits give the same networks as the log-probabilities (computed stably), in "
         "less time",
-        "spec 1, claim 5",
+        "text: the parametrisation",
         (
             _compare(PLAIN, LITERAL, "equivalent", 1.0),
             _compare(LITERAL, PLAIN, "greater", metric=SECONDS),
@@ -196,14 +196,14 @@ RESCALE = (
     Claim(
         "C6",
         "Smart rescale improves the deeper networks",
-        "spec 1, claim 6",
+        "text: smart rescale",
         (_compare({**SMART, "architecture": ("conv4", "conv6")}, PLAIN),),
         protocols=("paper",),
     ),
     Claim(
         "C6-epochs",
         "Smart rescale cuts the number of epochs",
-        "spec 1, claim 6",
+        "slides, p. 26",
         (_compare(PLAIN, SMART, metric="search_epochs"),),
         protocols=("paper",),
     ),
@@ -211,21 +211,21 @@ RESCALE = (
         "C6-cost",
         "Smart rescale costs less time an epoch than dynamic rescale, with the second pass of the "
         "released code",
-        "spec 1, claim 6; spec 2.4",
+        "slides, p. 26; the released code",
         (_overhead(SMART),),
         protocols=("paper",),
     ),
     Claim(
         "C6-cost-one-pass",
         "Smart rescale costs less time an epoch than dynamic rescale, with one pass for both",
-        "spec 1, claim 6; spec 2.4",
+        "slides, p. 26",
         (_overhead(ONE_PASS),),
         protocols=("paper",),
     ),
     Claim(
         "C6-reduced",
         "Smart rescale lowers the training loss after equal epochs (on the digits, one pass)",
-        "spec 1, claim 6; spec 7.2",
+        "C6, at reduced scale",
         (
             _compare(
                 _runs(QUICK, "aslp", "none"),
@@ -246,7 +246,7 @@ CIFAR100 = (
     Claim(
         "C7",
         "On CIFAR-100 ASLP beats edge-popup on Conv2 and Conv4 and comes within a point on Conv6",
-        "spec 1, claim 7",
+        "poster: Table 1",
         (
             _methods(
                 "cifar100", "edge_popup", ("WR+SC",), "greater", architecture=("conv2", "conv4")

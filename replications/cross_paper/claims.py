@@ -83,7 +83,7 @@ FINDINGS = (
     Finding(
         "shuffle-harmless",
         "nothing is lost when the mask is shuffled inside its layers",
-        "Sanity-Checking, claim 2 (spec 1)",
+        "Sanity-Checking, C2",
         ("snip", "grasp"),
         tuple(FINDERS),
         "harmless",
@@ -92,7 +92,7 @@ FINDINGS = (
     Finding(
         "shuffle-harmful",
         "accuracy is lost when the mask is shuffled inside its layers",
-        "Rare Gems, C2 (spec 1)",
+        "Rare Gems, C2",
         (GEM,),
         tuple(FINDERS),
         "harmful",
@@ -101,7 +101,7 @@ FINDINGS = (
     Finding(
         "reinit-harmful",
         "accuracy is lost when the weights under the mask are drawn anew",
-        "Rare Gems, C2 (spec 1)",
+        "Rare Gems, C2",
         (GEM,),
         tuple(FINDERS),
         "harmful",
@@ -110,7 +110,7 @@ FINDINGS = (
     Finding(
         "reinit-harmless",
         "nothing is lost when the weights under the mask are drawn anew",
-        "Rare Gems, C2 (spec 1 and 2.12), of scores at initialisation",
+        "Rare Gems, C2-scores",
         ("snip", "grasp", "synflow"),
         tuple(FINDERS),
         "harmless",
@@ -119,7 +119,7 @@ FINDINGS = (
     Finding(
         "weights-harmful",
         "accuracy is lost when the kept weights change places inside their layers",
-        "Sanity-Checking, claim 4 (spec 1)",
+        "Sanity-Checking, C4",
         ("learning_rate_rewinding",),
         tuple(FINDERS),
         "harmful",
@@ -128,7 +128,7 @@ FINDINGS = (
     Finding(
         "tost-gains",
         "the ToST recipe trains the ticket to a higher accuracy than the plain recipe does",
-        "ToST, C1 (spec 1)",
+        "ToST, C1",
         (
             *("random", "snip", "grasp", "synflow", "magnitude", "taylor", "gmp", "imp"),
             "lth_local",
@@ -139,7 +139,7 @@ FINDINGS = (
     Finding(
         "random-ticket-suffices",
         "random tickets with the smart ratio are as good or better",
-        "Sanity-Checking, claim 3 (spec 1)",
+        "Sanity-Checking, C3",
         ("snip", "grasp"),
         tuple(name for name in TARGETED if name != RANDOM_TICKET),
         "no_better",
@@ -148,7 +148,7 @@ FINDINGS = (
     Finding(
         "gem-suffices",
         "Gem-Miner's tickets are as good or better",
-        "Rare Gems, C1 and C6 (spec 1)",
+        "Rare Gems, C1 and C6",
         ("imp_late", "smart_ratio", "edge_popup"),
         tuple(name for name in TARGETED if name != GEM),
         "no_better",
@@ -178,7 +178,7 @@ def _gains_of_random(protocol: str) -> Claim:
     return Claim(
         "random-gains-most" + ("" if protocol == STUDY.protocol else f"-{protocol}"),
         "Random masks gain more by the ToST recipe than those of all other finders do on average",
-        "ToST, C3 (spec 1)",
+        "ToST, C3",
         (
             Comparison(
                 of("random", recipe=TOST),

@@ -37,7 +37,7 @@ COST = (
         "C4",
         "Finding a gem of ResNet-20 at 1.44 % takes the epochs of one training (150), where IMP "
         "takes ten times as many and more",
-        "spec 1, C4; Table 1",
+        "Table 1",
         (
             _epochs(GEM_144, 150.0, "equivalent", 0.5),
             _epochs(
@@ -53,7 +53,7 @@ COST = (
         "C4-long",
         "With 3,000 epochs Gem-Miner gains more than a point and comes within a point of "
         "learning-rate rewinding",
-        "spec 1, C4; Table 4",
+        "Table 4",
         (
             Comparison(LONG, runs("long_gem_miner", "gem_miner"), "greater", 1.0, PLACE),
             Comparison(LONG, runs("long_gem_miner", "lrr"), "not_worse", 1.0, PLACE),
@@ -79,7 +79,7 @@ POPUP = (
         "C5",
         "What repairs edge-popup on ResNet-20 at 0.59 %: a global choice, then a gradual one, then "
         "Gem-Miner's freezing; the penalty does no harm",
-        "spec 1, C5; Table 3",
+        "Table 3",
         (
             *_steps(
                 "ep_ablation", sparsity_of(0.59), BAND, "layerwise", "global", "global_gradual"
@@ -98,7 +98,7 @@ POPUP = (
         "C5-reduced",
         "What repairs edge-popup: a global choice, then a gradual one, then Gem-Miner's freezing "
         "(on the digits at 2 %)",
-        "spec 1, C5; spec 7, reduced versions",
+        "C5, at reduced scale",
         _steps("digits", DIGITS[1], REDUCED_MARGIN, "layerwise", "global", "global_gradual"),
         QUICK,
     ),
@@ -120,7 +120,7 @@ RANDOM = (
         "C6",
         "A gem of ResNet-20 at 1.44 % beats smart ratio and its five strengthened variants by more "
         "than 7 points",
-        "spec 1, C6; Table 16",
+        "Table 16",
         tuple(
             Comparison(
                 runs(VARIANTS, "gem_miner"),
@@ -136,7 +136,7 @@ RANDOM = (
     Claim(
         "C6-curves",
         "Gems beat smart ratio at equal density, 1.5 % and below",
-        "spec 1, C6; Figures 3, 4 and 8",
+        "Figures 3, 4 and 8",
         tuple(
             Comparison(
                 runs(setting.tradeoff, "gem_miner", sparsity=equal),
@@ -160,7 +160,7 @@ RANDOM = (
         "C6-layers",
         "Gems and IMP's tickets keep the first and the last layer of ResNet-20 dense at 1.44 %, "
         "and gems the first one denser than smart ratio does (by 10 points of the layer's weights)",
-        "spec 1, C6; Figure 7",
+        "Figure 7",
         (
             *_dense_ends(GEM_144, 1.44),
             *_dense_ends(runs(RESNET20.tradeoff, "imp_warm", sparsity=sparsity_after(19)), 1.44),
@@ -176,7 +176,7 @@ RANDOM = (
         "C6-short",
         "IMP in rounds of 8 epochs, rewound to the first weights, is no worse than in long rounds "
         "with warm-up at 2.8 % and below, and at chance before training",
-        "spec 1, C6; Figure 10",
+        "Figure 10",
         (
             Comparison(
                 runs(SHORT, "imp_cold", "short", sparsity=tuple(map(sparsity_after, (16, 20, 24)))),
@@ -194,7 +194,7 @@ RANDOM = (
     Claim(
         "C6-reduced",
         "Gems beat smart ratio at equal density (on the digits at 5 and 2 %)",
-        "spec 1, C6; spec 7, reduced versions",
+        "C6, at reduced scale",
         (
             Comparison(
                 runs("digits", "gem_miner", sparsity=DIGITS),
@@ -208,7 +208,7 @@ RANDOM = (
         "C6-layers-reduced",
         "Gems keep the first and the last layer dense (on the digits at 2 %: 10 points more of the "
         "layer's weights than of all)",
-        "spec 1, C6; spec 7, reduced versions",
+        "C6, at reduced scale",
         _dense_ends(digits("gem_miner"), 2),
         QUICK,
     ),

@@ -60,7 +60,7 @@ ACCURACY = (
         "C1",
         "Where few weights are left, gems are more accurate than IMP's tickets with warm-up "
         "(ResNet-20 and MobileNet-V2 at 1.4 % and below), and elsewhere no worse (VGG-16)",
-        "spec 1, C1; Figures 3, 4 and 8, top",
+        "Figures 3, 4 and 8, top",
         (
             _iterative(RESNET20, 1.44, 19, "greater", BAND),
             _iterative(RESNET20, 0.59, 23, "greater", BAND),
@@ -72,7 +72,7 @@ ACCURACY = (
     Claim(
         "C1-reduced",
         "Gems are more accurate than IMP's tickets from short rounds (on the digits at 2 %)",
-        "spec 1, C1; spec 7, reduced versions",
+        "C1, at reduced scale",
         tuple(
             Comparison(digits("gem_miner"), digits(method, "short"), "greater", REDUCED_MARGIN)
             for method in ("imp_warm", "imp_cold")
@@ -87,7 +87,7 @@ CHECKED = (
         "C2",
         "Shuffling the mask, new weights and inverted scores each cost a gem accuracy, in every "
         "network at 5.5 % and below",
-        "spec 1, C2; Figures 3, 4 and 8, bottom; Table 2",
+        "Figures 3, 4 and 8, bottom; Table 2",
         tuple(part for setting in SETTINGS for part in _checks(setting, SPARSE, BAND)),
         PAPER,
     ),
@@ -95,7 +95,7 @@ CHECKED = (
         "C2-points",
         "They cost 3 points and more on CIFAR-10 at 1.44 % and below, and more than 20 on "
         "Caltech-101 at 5 % and below",
-        "spec 1, C2",
+        "text; Figures 3, 4 and 8, bottom",
         (
             *(part for setting in FIGURE_3 for part in _checks(setting, SPARSEST, 3 - BAND)),
             *_checks(CALTECH, SPARSE, 20 - BAND),
@@ -105,7 +105,7 @@ CHECKED = (
     Claim(
         "C2-prospr",
         "A gem of ResNet-20 at 3.72 % loses more than the point that ProsPr's tickets lose at most",
-        "spec 1, C2; Table 2",
+        "Table 2",
         tuple(
             Comparison(
                 runs("prospr_comparison", "gem_miner"),
@@ -122,7 +122,7 @@ CHECKED = (
         "C2-scores",
         "SNIP, GraSP and SynFlow fail: their tickets are no worse shuffled or with new weights "
         "(margin of a point: two runs of 10,000 test images differ by half a point by chance)",
-        "spec 1, C2; spec 2.12",
+        "text; Table 1",
         tuple(
             Comparison(
                 {"experiment": "score_methods", "method": SCORES, "variant": check},
@@ -139,7 +139,7 @@ CHECKED = (
         "C2-reduced",
         "Each check costs a gem accuracy (on the digits: shuffling and new weights at 5 and 2 %, "
         "inverted scores at 2 %)",
-        "spec 1, C2; spec 7, reduced versions",
+        "C2, at reduced scale",
         tuple(
             Comparison(
                 digits("gem_miner", density=density),
@@ -158,7 +158,7 @@ CHECKED = (
         "C2-scores-reduced",
         "Shuffled tickets of SNIP, GraSP and SynFlow are no worse (on the digits at 2 %; margin of "
         "5 points, for seeds differ by several there)",
-        "spec 1, C2; spec 2.12",
+        "C2-scores, at reduced scale",
         (
             Comparison(
                 {"experiment": "digits", "method": SCORES, "variant": "shuffle_mask"},
@@ -182,7 +182,7 @@ UNTRAINED = (
         "C3",
         "Gems are accurate before any weight is trained: 90 % (VGG-16) and 84.5 % (MobileNet-V2) "
         "at 1.4 %, and 30 points above guessing on CIFAR-10 at 5.5 % and below",
-        "spec 1, C3; Figures 2, 6 and 8",
+        "Figures 2, 6 and 8",
         (
             _before(
                 runs(VGG16.tradeoff, "gem_miner", sparsity=sparsity_of(1.4)), 90, "greater", BAND
@@ -209,7 +209,7 @@ UNTRAINED = (
         "C3-others",
         "Before training, IMP's and smart ratio's tickets are at chance, and edge-popup collapses "
         "below 5 % (ResNet-20)",
-        "spec 1, C3; Figure 6",
+        "Figure 6",
         (
             *(
                 _before(runs(RESNET20.tradeoff, method, sparsity=at), CHANCE, "equivalent", near)
@@ -231,7 +231,7 @@ UNTRAINED = (
         "C3-reduced",
         "Before training, gems are far above guessing at 5 %, and above IMP's and smart ratio's "
         "tickets at 2 % (on the digits; 10 points are as much again as guessing gives)",
-        "spec 1, C3; spec 7, reduced versions",
+        "C3, at reduced scale",
         (
             _before(digits("gem_miner", density=5), CHANCE, "greater", REDUCED_FAR),
             *(

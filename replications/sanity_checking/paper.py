@@ -168,7 +168,7 @@ CLAIMS = (
         "C1",
         "Initial tickets hardly use the data: found on random labels and random pixels they "
         "train as well",
-        "abstract; spec 1, claim 1",
+        "abstract",
         _checks("corrupted_data", FULL_MARGIN),
         _checks("corrupted_data", REDUCED_MARGIN),
     ),
@@ -176,14 +176,14 @@ CLAIMS = (
         "C2",
         "The wiring of initial tickets does not matter: a mask permuted inside its layers trains "
         "as well",
-        "abstract; spec 1, claim 2",
+        "abstract",
         _checks("layerwise_rearrange", FULL_MARGIN),
         _checks("layerwise_rearrange", REDUCED_MARGIN),
     ),
     Claim(
         "C3",
         "Random tickets with the smart ratio match or beat SNIP and GraSP",
-        "abstract; spec 1, claim 3",
+        "abstract",
         tuple(
             _against(
                 RANDOM, {"experiment": experiments, "variant": "original"}, "not_worse", FULL_MARGIN
@@ -195,7 +195,7 @@ CLAIMS = (
         "C4",
         "Partially-trained tickets depend on the data and on which weights are kept: half of the "
         "data, or shuffled weights, cost accuracy",
-        "abstract; spec 1, claim 4",
+        "abstract",
         (
             _against(REWINDING, {**REWINDING, "variant": "half_dataset"}, "greater"),
             _against(REWINDING, {**REWINDING, "variant": "layerwise_weights_shuffling"}, "greater"),
@@ -205,7 +205,7 @@ CLAIMS = (
         "C5",
         "At sparsity 0.98 hybrid tickets improve on learning-rate rewinding with one global "
         "threshold",
-        "abstract; spec 1, claim 5",
+        "abstract",
         (
             _against(
                 {"experiment": PARTIAL, "method": "hybrid_tickets", "sparsity": 0.98},
@@ -221,7 +221,7 @@ CLAIMS = (
         "C6",
         "The decreasing quadratic profile is no worse than the uniform and better than the "
         "ascending one",
-        "spec 1, claim 6",
+        "comparison of profiles in the released code",
         tuple(
             _against(
                 {"experiment": experiment, "dataset": datasets, "variant": "original"},

@@ -96,7 +96,7 @@ ANY_MASK = (
             f"C1-{method}",
             f"ToST trains {name} masks to a higher accuracy than the dense recipe does, whatever "
             "the data set, the network and the sparsity",
-            "spec 1, C1; Table 2",
+            "Table 2",
             (_gain(TABLE_2, method),),
             BOTH,
         )
@@ -106,7 +106,7 @@ ANY_MASK = (
         "C1-others",
         "ToST gains over the dense recipe on masks by magnitude, by Taylor scores and by gradual "
         "pruning, too",
-        "spec 1, C1 (any mask); README of the released code, its list of masks",
+        "README of the released code, its list of masks",
         (_gain("other_masks_cifar", ("magnitude", "taylor", "gmp")),),
         PAPER,
     ),
@@ -114,7 +114,7 @@ ANY_MASK = (
         "C1-digits",
         "All tricks but ghosts train a mask to a higher accuracy than the dense recipe does, "
         "whatever found it (digits)",
-        "spec 1, C1; spec 7, reduced versions",
+        "C1, at reduced scale",
         (_gain("digits", ("random", "snip", "synflow", "imp"), "tost_noghost"),),
         QUICK,
     ),
@@ -122,7 +122,7 @@ ANY_MASK = (
         "C1-digits-ghosts",
         "All four tricks, ghosts removed again after a quarter of the training, gain over the "
         "dense recipe (digits; the pilot of spec 7 found no such gain in so few epochs)",
-        "spec 1, C1; spec 7, reduced versions",
+        "C1, at reduced scale",
         (_gain("digits", ("random", "snip")),),
         QUICK,
     ),
@@ -130,7 +130,7 @@ ANY_MASK = (
         "C1-short",
         "All tricks but ghosts train random and SNIP masks to a higher accuracy than the dense "
         "recipe does (ResNet-8, few epochs of CIFAR-10)",
-        "spec 1, C1; spec 7, reduced versions",
+        "C1, at reduced scale",
         (_gain("cifar10_short", ("random", "snip"), "tost_noghost"),),
         SHORT,
     ),
@@ -138,7 +138,7 @@ ANY_MASK = (
         "C1-short-ghosts",
         "All four tricks, ghosts removed again after a quarter of the training, gain over the "
         "dense recipe (few epochs of CIFAR-10; the pilot of spec 7 found no such gain)",
-        "spec 1, C1; spec 7, reduced versions",
+        "C1, at reduced scale",
         (_gain("cifar10_short", ("random", "snip")),),
         SHORT,
     ),
@@ -148,7 +148,7 @@ HIGH_SPARSITY = (
     Claim(
         "C2",
         "On CIFAR-100 the mean gain over all masks and networks is greater at 98 % than at 90 %",
-        "spec 1, C2; Table 2 (4.56 points and 1.11)",
+        "Table 2 (4.56 points and 1.11)",
         _steepest("cifar100"),
         BOTH,
     ),
@@ -156,7 +156,7 @@ HIGH_SPARSITY = (
         "C2-cifar10",
         "On CIFAR-10, too, the mean gain is greater at 98 % than at 90 % (not so in the paper's "
         "own table: 1.33 points and 1.55)",
-        "spec 1, C2; Table 2",
+        "Table 2",
         _steepest("cifar10"),
         BOTH,
     ),
@@ -164,7 +164,7 @@ HIGH_SPARSITY = (
         "C2-earlier",
         "On ResNet-18 and CIFAR-100 all tricks together gain more than a point over LTH at every "
         "sparsity from 20 to 97 %",
-        "spec 1, C2; abstract of the earlier version (1.05 to 4.93 points)",
+        "abstract of the earlier version (1.05 to 4.93 points)",
         (_gain(TWEAKS, "imp", margin=1.0),),
         PAPER,
     ),
@@ -174,7 +174,7 @@ WEAK_MASKS = (
     Claim(
         "C3",
         "Random masks gain more than the mean of all others, on both data sets and networks",
-        "spec 1, C3; Table 2 (4.37 points, others 1.06 to 1.42)",
+        "Table 2 (4.37 points, others 1.06 to 1.42)",
         _weakest(TABLE_2, (m for m in NAMES if m != "random"), "tost", CELL[:2]),
         BOTH,
     ),
@@ -182,7 +182,7 @@ WEAK_MASKS = (
         "C3-digits",
         "Random masks gain more by the tricks without ghosts than SNIP, SynFlow and lottery-ticket "
         "masks do on average (digits)",
-        "spec 1, C3; spec 7, reduced versions",
+        "C3, at reduced scale",
         _weakest("digits", ("snip", "synflow", "imp"), "tost_noghost", CELL),
         QUICK,
     ),
@@ -190,7 +190,7 @@ WEAK_MASKS = (
         "C3-short",
         "Random masks gain more by the tricks without ghosts than SNIP masks do (few epochs of "
         "CIFAR-10)",
-        "spec 1, C3; spec 7, reduced versions",
+        "C3, at reduced scale",
         _weakest("cifar10_short", ("snip",), "tost_noghost", CELL),
         SHORT,
     ),
@@ -201,14 +201,14 @@ ELSEWHERE = (
         "C4",
         "On TinyImageNet ToST gains over the dense recipe on SNIP and lottery-ticket masks at 85, "
         "90 and 95 %",
-        "spec 1, C4; Table 3 as summarised elsewhere",
+        "Table 3 as summarised elsewhere",
         (_gain(TINY, ("snip", "imp")),),
         PAPER,
     ),
     Claim(
         "C4-points",
         "On TinyImageNet at 95 % it gains more than 2 points over SNIP and more than 1.5 over LTH",
-        "spec 1, C4; Table 3 as summarised elsewhere",
+        "Table 3 as summarised elsewhere",
         (
             _gain(TINY, "snip", margin=2.0, sparsity=0.95),
             _gain(TINY, "imp", margin=1.5, sparsity=0.95),
@@ -218,7 +218,7 @@ ELSEWHERE = (
     Claim(
         "C4-networks",
         "ToST gains over LTH with ResNet-32, ResNet-34, ResNet-104, VGG-16 and MobileNet",
-        "spec 1, C4; abstract",
+        "abstract",
         (_gain("generality_cifar", "imp"),),
         PAPER,
     ),
@@ -229,7 +229,7 @@ EACH_TRICK = (
         Claim(
             f"C5-{variant}",
             f"{statement} over LTH on ResNet-18 and CIFAR-100 at every sparsity",
-            "spec 1, C5",
+            "the four tricks as the paper names them; its numbers for each are not at hand",
             (_gain(TWEAKS, "imp", variant),),
             PAPER,
         )
@@ -238,14 +238,14 @@ EACH_TRICK = (
     Claim(
         "C5-stack",
         "All four tricks together gain more than each of them alone (ResNet-18, CIFAR-100)",
-        "spec 1, C5 (stackable)",
+        "the four tricks together; the paper's numbers are not at hand",
         tuple(_gain(TWEAKS, "imp", over=variant) for variant in TRICKS),
         PAPER,
     ),
     Claim(
         "C5-digits",
         "Each of the four tricks alone gains over the dense recipe on random masks (digits)",
-        "spec 1, C5; spec 7, reduced versions",
+        "C5, at reduced scale",
         tuple(_gain("digits", "random", variant) for variant in TRICKS),
         QUICK,
     ),
@@ -259,7 +259,7 @@ GHOSTS = (
     Claim(
         "C6",
         _KEPT,
-        "spec 1, C6",
+        "abstract, and summaries of the text",
         (
             _gain(TABLE_2, tuple(NAMES), "tost_keep", over="tost"),
             _gain(TWEAKS, "imp", "tost_keep", over="tost"),
@@ -270,7 +270,7 @@ GHOSTS = (
         Claim(
             f"C6-{name}",
             f"{_KEPT} ({where})",
-            "spec 1, C6; spec 7, reduced versions",
+            "C6, at reduced scale",
             (_gain(experiment, ("random", "snip"), "tost_keep", over="tost"),),
             protocols,
         )
