@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from common.results.claims import NOT_EVALUATED, CellResult, ClaimResult, rule
+from common.results.claims import FAILS, NOT_EVALUATED, NOT_RUN, CellResult, ClaimResult, rule
 from common.results.formats import escape_markdown, json_text, markdown_table, write_csv, write_text
 from common.results.naming import metric_label, show
 from common.results.spec import Comparison, Paper, Selector
@@ -91,6 +91,7 @@ def claim_json(result: ClaimResult) -> dict[str, object]:
         "source": result.claim.source,
         "protocols": None if admitted is None else list(admitted),
         "verdict": result.verdict,
+        "p_value": _round(result.p_value),
         "counts": result.counts,
         "comparisons": comparisons,
         "cells": cells,
@@ -125,9 +126,10 @@ def _markdown(paper: Paper, protocol: str, results: Sequence[ClaimResult]) -> st
     rows = [[r.claim.id, r.claim.text, r.verdict, _counts(r)] for r in results]
     parts.append(markdown_table(["claim", "statement", "verdict", "cells"], rows, 4))
     parts.append(
-        "A claim holds where every evaluated cell holds, does not hold where any cell does not, "
-        "and is inconclusive otherwise. Differences are paired by seed; their 95 % interval is "
-        "never narrower than one test image on either side.\n"
+        "A claim holds where every evaluated cell holds. It does not hold where a cell does not, "
+        "unless that may be chance: the cells' p-values are judged together by Simes' test at "
+        "5 %. Otherwise it is inconclusive. Differences are paired by seed; their 95 % interval "
+        "is never narrower than one test image on either side.\n"
     )
     parts += [_section(paper, result) for result in results]
     return "\n".join(parts)
@@ -152,7 +154,22 @@ def _section(paper: Paper, result: ClaimResult) -> str:
             header += ["left", "right", "difference", "95 % interval", "n", "verdict", "remarks"]
             body = [_cell_row(paper, cell) for cell in cells]
             lines.append(markdown_table(header, body, len(part.over)))
+    lines += [f"{text}\n"] if (text := together(result)) else []
     return "\n".join(lines)
+
+
+def together(result: ClaimResult) -> str:
+    """Return what cells that do not hold say together; empty where there are none."""
+    if math.isnan(result.p_value):
+        return ""
+    tested = sum(cell.summary.n > 1 and cell.verdict != NOT_RUN for cell in result.cells)
+    failed = result.counts.get(FAILS, 0)
+    p_value = "p < 0.001" if result.p_value < 0.001 else f"p = {result.p_value:.2g}"
+    say = f"{failed} of {tested} {'cells' if tested > 1 else 'cell'}"
+    return (
+        f"{say} {'do' if failed > 1 else 'does'} not hold in protocol {result.protocol}; together "
+        f"{p_value} against the claim (Simes' test)."
+    )
 
 
 def _cell_row(paper: Paper, cell: CellResult) -> list[str]:

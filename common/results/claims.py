@@ -13,11 +13,12 @@ import pandas as pd
 from common.results.cells import Columns, key_of, require_columns
 from common.results.naming import sort_key
 from common.results.spec import Claim, Comparison, Paper, Selector
-from common.results.statistics import Summary, summarise
+from common.results.statistics import Summary, simes, summarise, t_factor, two_sided_p
 
 HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
 NOT_RUN, NOT_EVALUATED = "not run", "not evaluated"
 VERDICTS = (HOLDS, FAILS, OPEN, NOT_RUN, NOT_EVALUATED)
+ALPHA = 0.05
 _DIGITS = 9  # comparing after rounding: 0.02 + 0.28 must not pass a margin of 0.3 by 5e-17
 
 
@@ -43,12 +44,16 @@ class CellResult:
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """A claim's verdict in one protocol and the cells it follows from."""
+    """A claim's verdict in one protocol and the cells it follows from.
+
+    ``p_value`` is that of all cells together against the claim; NaN where no cell leans against it.
+    """
 
     claim: Claim
     protocol: str
     verdict: str
     cells: tuple[CellResult, ...]
+    p_value: float = math.nan
 
     @property
     def counts(self) -> dict[str, int]:
@@ -85,9 +90,11 @@ def _with_columns(frame: pd.DataFrame, claims: Sequence[Claim]) -> pd.DataFrame:
 def evaluate_claim(paper: Paper, claim: Claim, runs: Columns, protocol: str) -> ClaimResult:
     """Decide one claim from the runs of one protocol.
 
-    It holds where every evaluated cell holds, does not hold where any cell does not, and is
-    inconclusive otherwise. Without an evaluated cell it is not run; in a protocol that the claim
-    does not admit it is not evaluated.
+    It holds where every evaluated cell holds. It does not hold where a cell does not, unless that
+    may be chance: of many cells that hold in truth some fail in the sample, so their p-values are
+    judged together by Simes' test at 5 %. Otherwise it is inconclusive. For a claim to hold no such
+    care is needed, for every one of its cells has to (an intersection-union test). Without an
+    evaluated cell it is not run; in a protocol that the claim does not admit it is not evaluated.
     """
     if claim.protocols is not None and protocol not in claim.protocols:
         return ClaimResult(claim, protocol, NOT_EVALUATED, ())
@@ -97,12 +104,17 @@ def evaluate_claim(paper: Paper, claim: Claim, runs: Columns, protocol: str) -> 
         cells += _compare(paper, comparison, number, runs, what)
     verdicts = {cell.verdict for cell in cells} - {NOT_RUN}
     if not verdicts:
-        verdict = NOT_RUN
-    elif FAILS in verdicts:
-        verdict = FAILS
-    else:
+        return ClaimResult(claim, protocol, NOT_RUN, tuple(cells))
+    if FAILS not in verdicts:
         verdict = HOLDS if verdicts == {HOLDS} else OPEN
-    return ClaimResult(claim, protocol, verdict, tuple(cells))
+        return ClaimResult(claim, protocol, verdict, tuple(cells))
+    tested = [cell for cell in cells if cell.verdict != NOT_RUN and cell.summary.n > 1]
+    parts = [claim.comparisons[cell.comparison] for cell in tested]
+    p_value = simes(
+        [against(cell.summary, part.relation, part.margin) for cell, part in zip(tested, parts)]
+    )
+    verdict = FAILS if len(tested) == 1 or p_value < ALPHA else OPEN
+    return ClaimResult(claim, protocol, verdict, tuple(cells), p_value)
 
 
 def decide(summary: Summary, relation: str, margin: float) -> str:
@@ -123,6 +135,26 @@ def decide(summary: Summary, relation: str, margin: float) -> str:
     if low > bound:
         return HOLDS
     return FAILS if high < bound else OPEN
+
+
+def against(summary: Summary, relation: str, margin: float) -> float:
+    """Return the two-sided p-value of a cell against its claim; 1 where it does not lean that way.
+
+    It is below 5 % just where :func:`decide` says that the cell does not hold.
+
+    Args:
+        summary: the differences, of two seeds at least; its interval may be wider than they ask.
+        relation: as :attr:`common.results.spec.Comparison.relation`.
+        margin: as :attr:`common.results.spec.Comparison.margin`.
+    """
+    if relation == "equivalent":
+        gap = abs(summary.mean) - margin
+    else:
+        gap = (margin if relation == "greater" else -margin) - summary.mean
+    if gap <= 0:
+        return 1.0
+    half = summary.half_width
+    return two_sided_p(gap / half * t_factor(summary.n), summary.n) if half > 0 else 0.0
 
 
 def rule(comparison: Comparison) -> str:

@@ -21,6 +21,29 @@ def t_factor(n: int, confidence: float = 0.95) -> float:
     return float(stdtrit(n - 1, 0.5 + confidence / 2))
 
 
+def two_sided_p(t: float, n: int) -> float:
+    """Return the two-sided p-value of Student's t for a mean of ``n`` values, at least two."""
+    from scipy.special import stdtr  # noqa: PLC0415 - slow to import
+
+    return float(2 * stdtr(n - 1, -abs(t)))
+
+
+def simes(p_values: Sequence[float]) -> float:
+    """Return the p-value of all null hypotheses together by Simes' test (1986).
+
+    It is the least of ``p_(k) m / k`` over the sorted values. Where all m hypotheses are true it is
+    at most alpha with probability alpha if the values are independent, and at most that if they
+    depend on one another positively, as those of runs with common seeds do.
+
+    Raises:
+        ValueError: there is no value.
+    """
+    if not p_values:
+        raise ValueError("Simes' test needs a p-value")
+    m = len(p_values)
+    return min(1.0, *(p * (m / k) for k, p in enumerate(sorted(p_values), 1)))
+
+
 @dataclass(frozen=True)
 class Summary:
     """Mean, standard deviation (ddof 1) and confidence interval of ``n`` values.

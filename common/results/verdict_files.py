@@ -149,9 +149,9 @@ def _matrix_markdown(
         _table(matrix, links),
         "## Claims\n",
         "A claim has cells: data sets, networks, sparsities or methods. It holds where every cell\n"
-        "that was run holds, and does not hold where a single one does not. Each cell is decided\n"
-        "at 95 %, so of a claim with dozens of cells one may fail by chance: look at how many do,\n"
-        "in [`claims/`](../claims). Blank: that protocol cannot decide the claim.\n",
+        "that was run holds. It does not hold where a cell does not, unless that may be chance\n"
+        "among so many: the p-values of all cells are judged together by Simes' test at 5 %.\n"
+        "The cells are in [`claims/`](../claims). Blank: that protocol cannot decide the claim.\n",
         _table(claims, list(claims["paper"])),
     ]
     for found in papers:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from common.results.claim_files import describe
+from common.results.claim_files import describe, together
 from common.results.claims import NOT_EVALUATED, CellResult, ClaimResult, rule
 from common.results.naming import metric_label, show
 from common.results.report.data import PaperReport
@@ -29,7 +29,8 @@ class Comparing:
 class ClaimView:
     """A claim, its verdict by protocol (those that can decide it) and the cells behind them.
 
-    ``rule`` is that of all comparisons, empty where they have several.
+    ``rule`` is that of all comparisons, empty where they have several; ``together`` says of every
+    protocol in which cells do not hold whether that may be chance.
     """
 
     claim: Claim
@@ -38,6 +39,7 @@ class ClaimView:
     comparisons: tuple[Comparing, ...]
     rule: str
     grids: tuple[Grid, ...]
+    together: tuple[str, ...]
 
 
 def claim_views(report: PaperReport) -> list[ClaimView]:
@@ -68,6 +70,7 @@ def _view(report: PaperReport, number: int, claim: Claim) -> ClaimView:
             for protocol, result in shown.items()
             if result.cells
         ),
+        tuple(text for result in shown.values() if (text := together(result))),
     )
 
 

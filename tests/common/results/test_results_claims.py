@@ -3,14 +3,17 @@
 import json
 import math
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from common.errors import UserError
-from common.results.claim_files import summary_line, write_claims
-from common.results.claims import decide, evaluate
+from common.results.claim_files import summary_line, together, write_claims
+from common.results.claims import against, decide, evaluate
 from common.results.records import records_frame
 from common.results.spec import Claim, Comparison, Paper
-from common.results.statistics import Summary
+from common.results.statistics import Summary, simes, summarise
 
 LEFT, RIGHT = {"variant": "original"}, {"variant": "corrupted_data"}
 
@@ -151,6 +154,69 @@ def test_a_claim_needs_all_its_cells(pairs):
     assert result.verdict == "does not hold"
     assert result.counts == {"holds": 1, "does not hold": 1, "inconclusive": 1, "not run": 1}
     assert [cell.cell["sparsity"] for cell in result.cells] == [0.9, 0.95, 0.98, 0.99]
+
+
+@pytest.fixture
+def cells(make_record):
+    """A function that makes a claim's result from cells, each given by (mean, std) over seeds.
+
+    The claim is that every cell is above 50 %.
+    """
+
+    def make(*numbers):
+        records = [
+            make_record(sparsity=place / 100, seed=seed, accuracy=50 + mean + std * (seed - 1))
+            for place, (mean, std) in enumerate(numbers)
+            for seed in range(3)
+        ]
+        return judge(records, Comparison({}, 50.0, "greater", over=("sparsity",)))
+
+    return make
+
+
+SLIGHT = (-1.0, 0.376)
+"""A cell that does not hold with p = 0.044."""
+
+
+def test_one_of_many_cells_may_fail_by_chance(cells):
+    assert cells(SLIGHT).verdict == "does not hold"
+    one_of_twenty = cells(SLIGHT, *[(0.5, 0.4)] * 19)
+    assert one_of_twenty.counts["does not hold"] == 1
+    assert one_of_twenty.verdict == "inconclusive"
+    assert one_of_twenty.p_value == pytest.approx(20 * cells(SLIGHT).p_value)
+    assert "1 of 20 cells does not hold" in together(one_of_twenty)
+    assert cells((3.0, 0.1)).verdict == "holds" and together(cells((3.0, 0.1))) == ""
+
+
+def test_many_failing_cells_or_a_clear_one_are_no_chance(cells):
+    assert cells(*[SLIGHT] * 19, (0.5, 0.4)).verdict == "does not hold"
+    clear = cells((-30.0, 0.3), *[(0.5, 0.4)] * 19)
+    assert clear.verdict == "does not hold" and clear.p_value < 0.01
+
+
+@given(
+    relation=st.sampled_from(["greater", "not_worse", "equivalent"]),
+    mean=st.floats(-3, 3),
+    half=st.floats(0.01, 3),
+    n=st.integers(2, 10),
+)
+def test_a_cell_does_not_hold_where_its_p_value_is_below_five_percent(relation, mean, half, n):
+    summary = Summary(n, mean, 1.0, mean - half, mean + half)
+    p_value = against(summary, relation, 0.5)
+    if abs(p_value - 0.05) > 1e-6:
+        assert (decide(summary, relation, 0.5) == "does not hold") == (p_value < 0.05)
+
+
+def test_a_true_claim_of_many_cells_is_seldom_refuted():
+    """Thirty cells without any difference: in half of all studies one fails, in 5 % the claim."""
+    draw = np.random.default_rng(0)
+    some, refuted, studies = 0, 0, 400
+    for study in draw.normal(size=(studies, 30, 3)):
+        summaries = [summarise(cell.tolist()) for cell in study]
+        some += any(decide(one, "greater", 0.0) == "does not hold" for one in summaries)
+        refuted += simes([against(one, "greater", 0.0) for one in summaries]) < 0.05
+    assert some > 0.4 * studies
+    assert refuted < 0.08 * studies
 
 
 def test_the_right_side_can_fix_a_cell_key(make_record):

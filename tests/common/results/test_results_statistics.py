@@ -4,8 +4,10 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from common.results.statistics import summarise, t_factor, t_interval
+from common.results.statistics import simes, summarise, t_factor, t_interval, two_sided_p
 
 
 @pytest.mark.parametrize(
@@ -19,6 +21,28 @@ def test_t_factor_of_other_confidences():
     assert t_factor(3, 0.9) == pytest.approx(2.9200, abs=5e-5)
     # With one degree of freedom the t distribution is Cauchy's: tan(pi * confidence / 2).
     assert t_factor(2, 0.5) == pytest.approx(math.tan(math.pi * 0.25))
+
+
+@pytest.mark.parametrize("n", [2, 3, 5, 30])
+def test_the_p_value_at_the_factor_is_what_the_interval_leaves_out(n):
+    assert two_sided_p(t_factor(n), n) == pytest.approx(0.05)
+    assert two_sided_p(-t_factor(n, 0.9), n) == pytest.approx(0.1)
+
+
+def test_simes_by_hand():
+    assert simes([0.03]) == 0.03
+    assert simes([0.9, 0.01, 0.04]) == pytest.approx(0.03)  # 0.01 * 3 / 1
+    assert simes([0.04, 0.03, 0.9, 0.5]) == pytest.approx(0.08)  # 0.04 * 4 / 2
+    assert simes([0.04] * 20) == pytest.approx(0.04)
+    with pytest.raises(ValueError, match="p-value"):
+        simes([])
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=30))
+def test_simes_lies_between_the_least_value_and_bonferronis(values):
+    together = simes(values)
+    assert min(values) <= together <= min(1.0, len(values) * min(values))
+    assert together <= max(values)
 
 
 def test_summary_of_three_values():
