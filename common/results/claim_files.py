@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from common.results.claims import FAILS, NOT_EVALUATED, NOT_RUN, CellResult, ClaimResult, rule
+from common.results.claims import FAILS, NOT_EVALUATED, CellResult, ClaimResult, rule
 from common.results.formats import escape_markdown, json_text, markdown_table, write_csv, write_text
 from common.results.naming import metric_label, show
 from common.results.spec import Comparison, Paper, Selector
@@ -35,6 +35,7 @@ def claims_frame(results: Sequence[ClaimResult]) -> pd.DataFrame:
             "claim": result.claim.id,
             "protocol": result.protocol,
             "claim_verdict": result.verdict,
+            "claim_p_value": _round(result.p_value),
         }
         for cell in result.cells:
             comparison = result.claim.comparisons[cell.comparison]
@@ -42,9 +43,9 @@ def claims_frame(results: Sequence[ClaimResult]) -> pd.DataFrame:
             rows.append({**claim, "comparison": cell.comparison + 1, "cell": text})
             rows[-1].update(_numbers(comparison, cell))
         rows += [] if result.cells else [claim]
-    columns = ["claim", "protocol", "claim_verdict", "comparison", "cell", "verdict", "relation"]
-    columns += ["metric", "margin", "n", "mean_difference", "std", "ci_low", "ci_high", "left"]
-    columns += ["right", "seeds", "test_images", "reason", "rule"]
+    columns = ["claim", "protocol", "claim_verdict", "claim_p_value", "comparison", "cell"]
+    columns += ["verdict", "relation", "metric", "margin", "n", "mean_difference", "std", "ci_low"]
+    columns += ["ci_high", "left", "right", "seeds", "test_images", "reason", "rule"]
     frame = pd.DataFrame(rows, columns=columns)
     return frame.astype({"comparison": "Int64", "n": "Int64", "test_images": "Int64"})
 
@@ -127,9 +128,10 @@ def _markdown(paper: Paper, protocol: str, results: Sequence[ClaimResult]) -> st
     parts.append(markdown_table(["claim", "statement", "verdict", "cells"], rows, 4))
     parts.append(
         "A claim holds where every evaluated cell holds. It does not hold where a cell does not, "
-        "unless that may be chance: the cells' p-values are judged together by Simes' test at "
-        "5 %. Otherwise it is inconclusive. Differences are paired by seed; their 95 % interval "
-        "is never narrower than one test image on either side.\n"
+        "unless that may be chance: the cells' two-sided p-values are judged together by Simes' "
+        "test at 5 %. Otherwise it is inconclusive, which with three seeds says little: a single "
+        "clear counterexample among many cells may be in it. Differences are paired by seed; "
+        "their 95 % interval is never narrower than one test image on either side.\n"
     )
     parts += [_section(paper, result) for result in results]
     return "\n".join(parts)
@@ -159,16 +161,14 @@ def _section(paper: Paper, result: ClaimResult) -> str:
 
 
 def together(result: ClaimResult) -> str:
-    """Return what cells that do not hold say together; empty where there are none."""
-    if math.isnan(result.p_value):
+    """Return what several cells of which some do not hold say together; empty where none does."""
+    if math.isnan(result.p_value) or len(result.tested) == 1:
         return ""
-    tested = sum(cell.summary.n > 1 and cell.verdict != NOT_RUN for cell in result.cells)
     failed = result.counts.get(FAILS, 0)
-    p_value = "p < 0.001" if result.p_value < 0.001 else f"p = {result.p_value:.2g}"
-    say = f"{failed} of {tested} {'cells' if tested > 1 else 'cell'}"
+    p_value = "p < 0.001" if result.p_value < 0.001 else f"p = {result.p_value:.3f}"
     return (
-        f"{say} {'do' if failed > 1 else 'does'} not hold in protocol {result.protocol}; together "
-        f"{p_value} against the claim (Simes' test)."
+        f"{failed} of {len(result.tested)} tested cells {'do' if failed > 1 else 'does'} not hold "
+        f"in protocol {result.protocol}; together {p_value} against the claim (Simes' test)."
     )
 
 

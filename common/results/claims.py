@@ -46,7 +46,8 @@ class CellResult:
 class ClaimResult:
     """A claim's verdict in one protocol and the cells it follows from.
 
-    ``p_value`` is that of all cells together against the claim; NaN where no cell leans against it.
+    ``p_value`` is that of all tested cells together against the claim; NaN where every one of them
+    holds or is inconclusive.
     """
 
     claim: Claim
@@ -54,6 +55,11 @@ class ClaimResult:
     verdict: str
     cells: tuple[CellResult, ...]
     p_value: float = math.nan
+
+    @property
+    def tested(self) -> tuple[CellResult, ...]:
+        """Return the cells that have an interval."""
+        return tuple(cell for cell in self.cells if cell.verdict != NOT_RUN and cell.summary.n > 1)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -91,10 +97,11 @@ def evaluate_claim(paper: Paper, claim: Claim, runs: Columns, protocol: str) -> 
     """Decide one claim from the runs of one protocol.
 
     It holds where every evaluated cell holds. It does not hold where a cell does not, unless that
-    may be chance: of many cells that hold in truth some fail in the sample, so their p-values are
-    judged together by Simes' test at 5 %. Otherwise it is inconclusive. For a claim to hold no such
-    care is needed, for every one of its cells has to (an intersection-union test). Without an
-    evaluated cell it is not run; in a protocol that the claim does not admit it is not evaluated.
+    may be chance: of many cells that hold in truth some fail in the sample, so their two-sided
+    p-values are judged together by Simes' test at 5 %. Otherwise it is inconclusive. For a claim to
+    hold no such care is needed, for every one of its cells has to (an intersection-union test).
+    Without an evaluated cell it is not run; in a protocol that the claim does not admit it is not
+    evaluated.
     """
     if claim.protocols is not None and protocol not in claim.protocols:
         return ClaimResult(claim, protocol, NOT_EVALUATED, ())
@@ -108,13 +115,14 @@ def evaluate_claim(paper: Paper, claim: Claim, runs: Columns, protocol: str) -> 
     if FAILS not in verdicts:
         verdict = HOLDS if verdicts == {HOLDS} else OPEN
         return ClaimResult(claim, protocol, verdict, tuple(cells))
-    tested = [cell for cell in cells if cell.verdict != NOT_RUN and cell.summary.n > 1]
-    parts = [claim.comparisons[cell.comparison] for cell in tested]
-    p_value = simes(
-        [against(cell.summary, part.relation, part.margin) for cell, part in zip(tested, parts)]
-    )
-    verdict = FAILS if len(tested) == 1 or p_value < ALPHA else OPEN
-    return ClaimResult(claim, protocol, verdict, tuple(cells), p_value)
+    found = ClaimResult(claim, protocol, OPEN, tuple(cells))
+    p_values = []
+    for cell in found.tested:
+        part = claim.comparisons[cell.comparison]
+        p_values.append(against(cell.summary, part.relation, part.margin))
+    p_value = simes(p_values)
+    refuted = len(p_values) == 1 or p_value <= ALPHA
+    return replace(found, verdict=FAILS if refuted else OPEN, p_value=p_value)
 
 
 def decide(summary: Summary, relation: str, margin: float) -> str:
@@ -140,7 +148,10 @@ def decide(summary: Summary, relation: str, margin: float) -> str:
 def against(summary: Summary, relation: str, margin: float) -> float:
     """Return the two-sided p-value of a cell against its claim; 1 where it does not lean that way.
 
-    It is below 5 % just where :func:`decide` says that the cell does not hold.
+    It is at most 5 % just where :func:`decide` says that the cell does not hold. An interval that
+    was widened to what the test set resolves counts as if the seeds had spread so far. Where there
+    is neither such a floor nor any spread (two seeds with the same number of epochs), the value is
+    5 %: that much the cell alone decides, but a spread of 0 in a few seeds is no proof.
 
     Args:
         summary: the differences, of two seeds at least; its interval may be wider than they ask.
@@ -154,7 +165,7 @@ def against(summary: Summary, relation: str, margin: float) -> float:
     if gap <= 0:
         return 1.0
     half = summary.half_width
-    return two_sided_p(gap / half * t_factor(summary.n), summary.n) if half > 0 else 0.0
+    return two_sided_p(gap / half * t_factor(summary.n), summary.n) if half > 0 else ALPHA
 
 
 def rule(comparison: Comparison) -> str:

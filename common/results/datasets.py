@@ -57,7 +57,8 @@ def dataset_notes(frame: pd.DataFrame) -> list[str]:
 
 def _place(row: tuple[str, float, float, bool, str]) -> tuple:
     """Return the key that sorts data sets: unknown sizes come last."""
-    return tuple((value != value, value) for value in row)  # noqa: PLR0124 - NaN
+    unknown = [value != value for value in row]  # noqa: PLR0124 - NaN
+    return tuple((no, 0 if no else value) for no, value in zip(unknown, row, strict=True))
 
 
 def _note(

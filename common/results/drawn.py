@@ -27,7 +27,7 @@ from common.results.spec import Paper, Plot
 FILE = ".drawn.json"
 _NOT_DRAWING = (
     *("__main__", "claim_files", "claims", "drawn", "export", "generate", "index"),
-    *("plot_files", "reported_tables", "tables", "verdict_files", "verdicts"),
+    *("plot_files", "reported_tables", "tables", "verdict_files", "verdicts", "workers"),
 )
 """Modules that no plot is drawn with; after a change in any other one all are drawn again."""
 _LIBRARIES = ("matplotlib", "numpy", "pandas", "pillow", "scipy")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, partial
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any, TypeVar
 
 import pandas as pd
 
@@ -20,7 +18,7 @@ from common.results.drawn import DrawnPlots
 from common.results.export import export
 from common.results.formats import table_latex, table_markdown, write_csv, write_text
 from common.results.index import Entry, index_markdown
-from common.results.plot_files import PLAIN_TEXT, plot_workers, start_plots
+from common.results.plot_files import start_plots
 from common.results.records import (
     OBJECT_COLUMNS,
     load_records,
@@ -37,10 +35,8 @@ from common.results.tables import build_table
 from common.results.verdict_files import FOLDER as VERDICTS
 from common.results.verdict_files import PaperVerdicts, write_all_verdicts, write_paper_verdicts
 from common.results.verdicts import number_verdicts
+from common.results.workers import PLAIN_TEXT, Wait, start, worker_pool
 
-T = TypeVar("T")
-Wait = Callable[[], T]
-"""Waits for a task and returns its result, or raises what it raised."""
 Tables = tuple[list[ShownTable], list[Path]]
 """Tables and the files that they were written to."""
 _TABLES_A_TASK = 6
@@ -73,10 +69,10 @@ def generate(
         raise unknown_name("--paper", only, papers)
     drawn = DrawnPlots(root)
     written: list[Path] = []
-    with pd.option_context(*PLAIN_TEXT), plot_workers(jobs) as workers:
-        start = partial(_start, workers)
+    with pd.option_context(*PLAIN_TEXT), worker_pool(jobs) as workers:
+        begin = partial(start, workers)
         reported = {name: load_reported(paper) for name, paper in papers.items()}
-        shards = start(write_shards, root, list(papers.values()))
+        shards = begin(write_shards, root, list(papers.values()))
         records = [record for record in load_records(root / "records") if record["paper"] in papers]
         frame = records_frame(records, config_columns(papers.values()))
         if export_to is None:
@@ -86,7 +82,7 @@ def generate(
             name: (root, paper, _plain(runs[name]), reported[name], only in (None, name))
             for name, paper in papers.items()
         }
-        decided = {name: start(_decide, *of_paper) for name, of_paper in given.items()}
+        decided = {name: begin(_decide, *of_paper) for name, of_paper in given.items()}
         plots = {}
         for name, paper in papers.items():  # before tables: one plot takes longer than many of them
             if only in (None, name):
@@ -97,18 +93,20 @@ def generate(
             _Part(
                 runs[name],
                 decided[name],
-                start(_list, *given[name]),
-                [start(_tabulate, batch, *given[name]) for batch in _batches(paper.tables)],
+                begin(_list, *given[name]),
+                [begin(_tabulate, batch, *given[name]) for batch in _batches(paper.tables)],
                 plots.get(name),
             )
             for name, paper in papers.items()
         ]
         verdicts = [wait()[0] for wait in decided.values()]
-        matrices = start(write_all_verdicts, root, verdicts)
-        pages = write_report(
-            root, list(papers.values()), _reports(root, parts, papers, written), shards()
-        )
-        drawn.save()
+        matrices = begin(write_all_verdicts, root, verdicts)
+        try:
+            pages = write_report(
+                root, list(papers.values()), _reports(root, parts, papers, written), shards()
+            )
+        finally:
+            drawn.save()  # what is drawn stays drawn whatever happens to the pages
         written += matrices()
     if export_to is not None:
         export(export_to, records, verdicts)
@@ -172,11 +170,6 @@ def _batches(tables: Sequence[Table]) -> Iterator[tuple[Table, ...]]:
     left = iter(tables)
     while batch := tuple(islice(left, _TABLES_A_TASK)):
         yield batch
-
-
-def _start(workers: ProcessPoolExecutor | None, task: Callable[..., T], *given: Any) -> Wait[T]:
-    """Begin a task in a worker; without one it is done when its result is first asked for."""
-    return cache(partial(task, *given)) if workers is None else workers.submit(task, *given).result
 
 
 def _decide(

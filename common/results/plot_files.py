@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -14,37 +12,7 @@ import pandas as pd
 
 from common.results.drawn import DrawnPlots, plot_inputs, reported_digest, row_digests
 from common.results.spec import Paper
-
-PLAIN_TEXT = ("mode.string_storage", "python")
-"""The option of pandas under which results are made: frames of one paper are so small that text in
-Arrow's layout, its other choice, takes a third longer to select from and to go through."""
-
-
-@contextmanager
-def plot_workers(jobs: int) -> Iterator[ProcessPoolExecutor | None]:
-    """Give processes that draw; None for one job, which this process does itself.
-
-    They start empty on every system, so that what they draw depends on nothing but its input.
-    """
-    if jobs <= 1:
-        yield None
-        return
-    workers = ProcessPoolExecutor(
-        jobs,
-        mp_context=multiprocessing.get_context("spawn"),
-        initializer=pd.set_option,
-        initargs=PLAIN_TEXT,
-    )
-    for _ in range(jobs):
-        workers.submit(_wake)  # one process each: starting takes seconds
-    try:
-        yield workers
-    finally:
-        workers.shutdown(cancel_futures=True)
-
-
-def _wake() -> None:
-    """Do nothing: a process that is asked to has started and imported this module."""
+from common.results.workers import start
 
 
 def start_plots(
@@ -59,7 +27,7 @@ def start_plots(
     """Have those plots of a paper drawn that are not drawn yet.
 
     Args:
-        workers: from :func:`plot_workers`.
+        workers: from :func:`common.results.workers.worker_pool`.
         root: the results folder.
         paper: the paper.
         protocols: those whose runs are drawn.
@@ -79,8 +47,7 @@ def start_plots(
         files = drawn.files(f"{paper.name}/{plot.name}", inputs)
         if files is None:
             task = (root, paper, plot, protocols, frame[mine].reset_index(drop=True), reported)
-            draw_it = partial(_draw, *task)
-            wait = draw_it if workers is None else workers.submit(draw_it).result
+            wait = start(workers, _draw, *task)
             plots.append(partial(_add, drawn, f"{paper.name}/{plot.name}", inputs, wait))
         else:
             plots.append(partial(list, files))

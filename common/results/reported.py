@@ -129,7 +129,7 @@ def reported_epochs(reported: pd.DataFrame) -> pd.Series:
 def named_in(runs: pd.DataFrame, reported: pd.DataFrame) -> pd.DataFrame:
     """Return the runs of which reported numbers bear the names, whatever their sparsity."""
     known = set(values_of(reported, *_NAMES))
-    return runs[[names in known for names in values_of(runs, *_NAMES)]]
+    return runs[np.array([names in known for names in values_of(runs, *_NAMES)], dtype=bool)]
 
 
 def match(

@@ -33,7 +33,7 @@ def simes(p_values: Sequence[float]) -> float:
 
     It is the least of ``p_(k) m / k`` over the sorted values. Where all m hypotheses are true it is
     at most alpha with probability alpha if the values are independent, and at most that if they
-    depend on one another positively, as those of runs with common seeds do.
+    depend on one another positively, as those of runs with common seeds usually do.
 
     Raises:
         ValueError: there is no value.

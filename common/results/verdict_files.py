@@ -150,8 +150,10 @@ def _matrix_markdown(
         "## Claims\n",
         "A claim has cells: data sets, networks, sparsities or methods. It holds where every cell\n"
         "that was run holds. It does not hold where a cell does not, unless that may be chance\n"
-        "among so many: the p-values of all cells are judged together by Simes' test at 5 %.\n"
-        "The cells are in [`claims/`](../claims). Blank: that protocol cannot decide the claim.\n",
+        "among so many: their two-sided p-values are judged together by Simes' test at 5 %.\n"
+        "Otherwise it is inconclusive, which with few seeds is no support for it: one clear\n"
+        "counterexample among many cells may be in it. The cells are in [`claims/`](../claims).\n"
+        "Blank: that protocol cannot decide the claim.\n",
         _table(claims, list(claims["paper"])),
     ]
     for found in papers:

@@ -202,7 +202,7 @@ CLAIMS = (
         "transfer-beats-own-on-fashion",
         "With an over-parameterised network, VGG19 on Fashion-MNIST, transferred tickets beat the "
         "target's own at low sparsity",
-        "text",
+        "text: over-parameterised targets",
         _moved(
             [place for place in DATASETS if place[0] == "dataset_transfer_vgg19_fashionmnist"],
             _between(FULL, *LOW),
@@ -225,7 +225,7 @@ CLAIMS = (
     *_scaled(
         "vgg-flat-resnet-cliff",
         "At extreme sparsity ResNet50 loses more of its accuracy than VGG19",
-        "text",
+        "text: the shape of the decline",
         _cliff(),
     ),
     *_scaled(

@@ -121,7 +121,7 @@ ANY_MASK = (
     Claim(
         "C1-digits-ghosts",
         "All four tricks, ghosts removed again after a quarter of the training, gain over the "
-        "dense recipe (digits; the pilot of spec 7 found no such gain in so few epochs)",
+        "dense recipe (digits; a pilot found no such gain in so few epochs)",
         "C1, at reduced scale",
         (_gain("digits", ("random", "snip")),),
         QUICK,
@@ -137,7 +137,7 @@ ANY_MASK = (
     Claim(
         "C1-short-ghosts",
         "All four tricks, ghosts removed again after a quarter of the training, gain over the "
-        "dense recipe (few epochs of CIFAR-10; the pilot of spec 7 found no such gain)",
+        "dense recipe (few epochs of CIFAR-10; a pilot found no such gain)",
         "C1, at reduced scale",
         (_gain("cifar10_short", ("random", "snip")),),
         SHORT,

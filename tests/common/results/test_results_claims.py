@@ -184,8 +184,39 @@ def test_one_of_many_cells_may_fail_by_chance(cells):
     assert one_of_twenty.counts["does not hold"] == 1
     assert one_of_twenty.verdict == "inconclusive"
     assert one_of_twenty.p_value == pytest.approx(20 * cells(SLIGHT).p_value)
-    assert "1 of 20 cells does not hold" in together(one_of_twenty)
+    assert "1 of 20 tested cells does not hold" in together(one_of_twenty)
     assert cells((3.0, 0.1)).verdict == "holds" and together(cells((3.0, 0.1))) == ""
+
+
+def test_a_lone_cell_says_nothing_together_with_others(cells, make_record):
+    assert together(cells(SLIGHT)) == ""
+    lone = [make_record(sparsity=0.9, seed=0, accuracy=20.0)]
+    several = [make_record(sparsity=0.5, seed=seed, accuracy=20.0 + seed) for seed in range(3)]
+    result = judge(lone + several, Comparison({}, 50.0, "greater", over=("sparsity",)))
+    assert [cell.summary.n for cell in result.cells] == [3, 1]
+    assert len(result.tested) == 1
+    assert result.verdict == "does not hold" and together(result) == ""
+
+
+def test_seeds_without_any_spread_prove_no_more_than_their_cell(make_record):
+    """Epochs are whole numbers: two seeds may well agree, and no test set gives a floor."""
+
+    def epochs(*numbers):
+        records = [
+            make_record(
+                sparsity=place / 100,
+                seed=seed,
+                metrics={"test_accuracy": 90.0, "search_epochs": number + spread * seed},
+            )
+            for place, (number, spread) in enumerate(numbers)
+            for seed in range(2)
+        ]
+        over = ("sparsity",)
+        return judge(records, Comparison({}, 50, "greater", over=over, metric="search_epochs"))
+
+    assert epochs((40, 0)).verdict == "does not hold"
+    assert epochs((40, 0), *[(52, 1)] * 9).verdict == "inconclusive"
+    assert epochs(*[(40, 0)] * 10).verdict == "does not hold"
 
 
 def test_many_failing_cells_or_a_clear_one_are_no_chance(cells):
@@ -208,7 +239,7 @@ def test_a_cell_does_not_hold_where_its_p_value_is_below_five_percent(relation, 
 
 
 def test_a_true_claim_of_many_cells_is_seldom_refuted():
-    """Thirty cells without any difference: in half of all studies one fails, in 5 % the claim."""
+    """Thirty cells without any difference: in half of all studies one fails, in 2.5 % the claim."""
     draw = np.random.default_rng(0)
     some, refuted, studies = 0, 0, 400
     for study in draw.normal(size=(studies, 30, 3)):
@@ -326,5 +357,5 @@ def test_files_hold_the_verdict_the_numbers_and_the_rule(tmp_path, pairs):
     assert "above 0.5 points: holds; below 0.5 points: does not hold" in page
     assert "+2.03" in page
     rows = (tmp_path / "sample_quick.csv").read_text().splitlines()
-    assert len(rows) == 2 and rows[1].startswith("C,quick,holds,1,")
+    assert len(rows) == 2 and rows[1].startswith("C,quick,holds,,1,")
     assert summary_line([result]) == "C holds"

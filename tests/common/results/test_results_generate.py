@@ -101,6 +101,24 @@ def test_one_process_decides_a_paper_once(
     assert sorted(decided) == ["paper", "quick"]
 
 
+def test_one_paper_alone_gets_the_files_it_gets_with_others(
+    tmp_path, small_paper, sample_records, store
+):
+    papers = {"sample": small_paper, "other": replace(small_paper, name="other")}
+    roots = [tmp_path / "alone", tmp_path / "both"]
+    for root in roots:
+        store(root, sample_records("quick"))
+    generate(papers, roots[0], only="sample", jobs=2)
+    generate(papers, roots[1])
+    alone, both = (
+        {name: data for name, data in content(root).items() if name != FILE} for root in roots
+    )
+    of_other = [name for name in both if name not in alone]
+    assert of_other and all("other" in name for name in of_other)
+    changed = {name for name in alone if alone[name] != both[name]}
+    assert changed == {"README.md"}, "the index links the files that are there"
+
+
 def test_bad_input_is_told_from_another_process(tmp_path, small_paper, sample_records, store):
     root = store(tmp_path / "results", sample_records("quick"))
     paper = replace(small_paper, plots=(replace(small_paper.plots[0], bars="metod"),))

@@ -8,7 +8,7 @@ import pytest
 from common.errors import UserError
 from common.results.formats import escape_latex, escape_markdown, table_latex, table_markdown
 from common.results.records import records_frame
-from common.results.reported import comparison, load_reported, match
+from common.results.reported import comparison, load_reported, match, named_in
 from common.results.spec import Paper, Table
 from common.results.tables import build_table
 
@@ -164,6 +164,13 @@ def test_latex_is_escaped():
         r"50 \% of\_a \& b \#1 \$\{x\}\textasciicircum{}2\textasciitilde{}\textbackslash{}"
     )
     assert escape_latex("1 ± 2 \N{MINUS SIGN}3†") == r"1 $\pm$ 2 $-$3$^{\dagger}$"
+
+
+def test_no_runs_are_named_in_reported_numbers_and_keep_their_columns(sample_paper, sample_records):
+    frame, reported = records_frame(sample_records("paper")), load_reported(sample_paper)
+    named = named_in(frame, reported)
+    assert 0 < len(named) < len(frame)
+    assert list(named_in(frame.iloc[:0], reported).columns) == list(frame.columns)
 
 
 def test_markdown_cells_stay_cells():
