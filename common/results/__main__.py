@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from concurrent.futures import BrokenExecutor
 from pathlib import Path
 
-from common.errors import UserError
+from common.errors import UserError, unknown_name
 
 _MOST_JOBS = 4  # each takes about 200 MB and seconds to start
 
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--jobs",
         type=_positive,
         metavar="N",
-        help="processes that draw plots (default: usable cores, 4 at most); the files are the same",
+        help="processes that work (default: usable cores, 4 at most); the files are the same",
     )
     parser.add_argument(
         "--export",
@@ -49,10 +49,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # Drawing and statistics take seconds to import; asking for help should not.
         from common.launch.arguments import usable_cores  # noqa: PLC0415
         from common.launch.discovery import load_papers  # noqa: PLC0415
-        from common.results.generate import generate  # noqa: PLC0415
+        from common.results.workers import worker_pool  # noqa: PLC0415
 
-        jobs = options.jobs or min(usable_cores(), _MOST_JOBS)
-        files = generate(load_papers(), options.root, options.paper, jobs, options.export)
+        papers = load_papers()
+        if options.paper is not None and options.paper not in papers:
+            raise unknown_name("--paper", options.paper, papers)
+        with worker_pool(options.jobs or min(usable_cores(), _MOST_JOBS)) as workers:
+            from common.results.generate import generate  # noqa: PLC0415 - while workers start
+
+            files = generate(papers, options.root, options.paper, workers, options.export)
     except (UserError, OSError, BrokenExecutor) as error:
         print(error, file=sys.stderr)
         return 2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
@@ -10,7 +11,6 @@ from pathlib import Path
 
 import pandas as pd
 
-from common.errors import unknown_name
 from common.results.claim_files import write_claims
 from common.results.claims import evaluate
 from common.results.derived import LAYER_METRICS
@@ -35,7 +35,7 @@ from common.results.tables import build_table
 from common.results.verdict_files import FOLDER as VERDICTS
 from common.results.verdict_files import PaperVerdicts, write_all_verdicts, write_paper_verdicts
 from common.results.verdicts import number_verdicts
-from common.results.workers import PLAIN_TEXT, Wait, start, worker_pool
+from common.results.workers import PLAIN_TEXT, Wait, start
 
 Tables = tuple[list[ShownTable], list[Path]]
 """Tables and the files that they were written to."""
@@ -46,7 +46,7 @@ def generate(
     papers: Mapping[str, Paper],
     root: Path,
     only: str | None = None,
-    jobs: int = 1,
+    workers: ProcessPoolExecutor | None = None,
     export_to: Path | None = None,
 ) -> list[Path]:
     """Write everything that follows from ``root/records``.
@@ -54,8 +54,9 @@ def generate(
     Args:
         papers: the papers by name. Records of other papers are left alone.
         root: the results folder.
-        only: the one paper whose files are made; the index always covers all.
-        jobs: processes that work; with 1 this one does everything. The files are the same.
+        only: the one of the papers whose files are made; the index always covers all.
+        workers: from :func:`common.results.workers.worker_pool`; without them this process does
+            everything. The files are the same.
         export_to: a folder for the tables of :mod:`common.results.export`, or None.
 
     Returns:
@@ -65,11 +66,9 @@ def generate(
     Raises:
         UserError: a record, a reported number or a paper's description is wrong.
     """
-    if only is not None and only not in papers:
-        raise unknown_name("--paper", only, papers)
     drawn = DrawnPlots(root)
     written: list[Path] = []
-    with pd.option_context(*PLAIN_TEXT), worker_pool(jobs) as workers:
+    with pd.option_context(*PLAIN_TEXT):
         begin = partial(start, workers)
         reported = {name: load_reported(paper) for name, paper in papers.items()}
         shards = begin(write_shards, root, list(papers.values()))

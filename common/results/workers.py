@@ -1,4 +1,4 @@
-"""Processes that make results, and tasks for them."""
+"""Processes that make results, and tasks for them; light to import, for both take a while."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any, TypeVar
-
-import pandas as pd
 
 T = TypeVar("T")
 Wait = Callable[[], T]
@@ -32,11 +30,10 @@ def worker_pool(jobs: int) -> Iterator[ProcessPoolExecutor | None]:
     workers = ProcessPoolExecutor(
         jobs,
         mp_context=multiprocessing.get_context("spawn"),
-        initializer=pd.set_option,
-        initargs=PLAIN_TEXT,
+        initializer=_begin,
     )
     for _ in range(jobs):
-        workers.submit(_wake)  # one process each: starting takes seconds
+        workers.submit(_wake)  # a process each, before there is work: starting takes seconds
     try:
         yield workers
     finally:
@@ -48,6 +45,14 @@ def start(workers: ProcessPoolExecutor | None, task: Callable[..., T], *given: A
     return cache(partial(task, *given)) if workers is None else workers.submit(task, *given).result
 
 
+def _begin() -> None:
+    """Make a process a worker, with all that its tasks need imported."""
+    import pandas as pd  # noqa: PLC0415
+
+    import common.results.generate  # noqa: F401, PLC0415
+
+    pd.set_option(*PLAIN_TEXT)
+
+
 def _wake() -> None:
-    """Import what the first task needs, while others still read the records."""
-    import common.results.generate  # noqa: F401, PLC0415 - which imports this module itself
+    """Do nothing: a process that is asked to has begun."""

@@ -18,6 +18,7 @@ from common.results.drawn import FILE
 from common.results.generate import generate
 from common.results.records import records_frame
 from common.results.spec import Claim, Comparison, Paper, Table, config_columns
+from common.results.workers import worker_pool
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -81,7 +82,8 @@ def test_several_processes_make_the_same_files(tmp_path, small_paper, sample_rec
     records = sample_records("quick")
     one, two = (store(tmp_path / name, records) for name in ("one", "two"))
     files = generate({"sample": small_paper}, one)
-    again = generate({"sample": small_paper}, two, jobs=2)
+    with worker_pool(2) as workers:
+        again = generate({"sample": small_paper}, two, workers=workers)
     assert [path.relative_to(one) for path in files] == [path.relative_to(two) for path in again]
     assert "plots/sample/bars_quick.svg" in content(one)
     assert content(one) == content(two)
@@ -108,7 +110,8 @@ def test_one_paper_alone_gets_the_files_it_gets_with_others(
     roots = [tmp_path / "alone", tmp_path / "both"]
     for root in roots:
         store(root, sample_records("quick"))
-    generate(papers, roots[0], only="sample", jobs=2)
+    with worker_pool(2) as workers:
+        generate(papers, roots[0], only="sample", workers=workers)
     generate(papers, roots[1])
     alone, both = (
         {name: data for name, data in content(root).items() if name != FILE} for root in roots
@@ -122,8 +125,9 @@ def test_one_paper_alone_gets_the_files_it_gets_with_others(
 def test_bad_input_is_told_from_another_process(tmp_path, small_paper, sample_records, store):
     root = store(tmp_path / "results", sample_records("quick"))
     paper = replace(small_paper, plots=(replace(small_paper.plots[0], bars="metod"),))
-    with pytest.raises(UserError, match="unknown name 'metod'; did you mean 'method'"):
-        generate({"sample": paper}, root, jobs=2)
+    told = pytest.raises(UserError, match="unknown name 'metod'; did you mean 'method'")
+    with told, worker_pool(2) as workers:
+        generate({"sample": paper}, root, workers=workers)
 
 
 def test_the_index_links_files_that_are_there(tmp_path, small_paper, sample_records, store):
@@ -180,11 +184,6 @@ def test_runs_csv_lists_all_runs_with_their_origin(tmp_path, small_paper, sample
     failed = runs[runs["status"] == "failed"]
     assert failed["error"].tolist() == ["RunFailedError: the loss is not a number"]
     assert failed["test_accuracy"].isna().all()
-
-
-def test_an_unknown_paper_is_told(tmp_path, small_paper):
-    with pytest.raises(UserError, match=r"--paper: unknown name 'sampel'; did you mean 'sample'"):
-        generate({"sample": small_paper}, tmp_path, "sampel")
 
 
 def test_config_columns_are_collected_from_everywhere():
@@ -249,6 +248,9 @@ def test_bad_input_is_one_line_and_status_two(tmp_path):
     result = run_module("--root", tmp_path / "nowhere")
     assert result.returncode == 2
     assert result.stderr.count("\n") == 1 and "--root: no folder" in result.stderr
+    result = run_module("--root", tmp_path, "--paper", "rare_gem")
+    assert result.returncode == 2
+    assert "--paper: unknown name 'rare_gem'; did you mean 'rare_gems'?" in result.stderr
     result = run_module("--jobs", "0")
     assert result.returncode == 2
     assert "--jobs: '0' is no whole number of at least 1" in result.stderr
