@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy.typing as npt
 import pandas as pd
+from pydantic_core import to_json
 
 from common.results.formats import write_text
 from common.results.records import OBJECT_COLUMNS
@@ -27,7 +28,7 @@ from common.results.spec import Paper, Plot
 FILE = ".drawn.json"
 _NOT_DRAWING = (
     *("__main__", "claim_files", "claims", "drawn", "export", "generate", "index"),
-    *("plot_files", "reported_tables", "tables", "verdict_files", "verdicts", "workers"),
+    *("plot_files", "reported_tables", "tables", "tasks", "verdict_files", "verdicts", "workers"),
 )
 """Modules that no plot is drawn with; after a change in any other one all are drawn again."""
 _LIBRARIES = ("matplotlib", "numpy", "pandas", "pillow", "scipy")
@@ -106,7 +107,7 @@ def row_digests(frame: pd.DataFrame) -> npt.NDArray[Any]:
 
 def _text(value: Mapping[str, Any]) -> str:
     """Return the part of a record as text, in its own order, which layers are drawn in."""
-    return json.dumps(value)
+    return to_json(value).decode()
 
 
 @lru_cache(maxsize=1)

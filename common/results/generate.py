@@ -11,34 +11,26 @@ from pathlib import Path
 
 import pandas as pd
 
-from common.results.claim_files import write_claims
-from common.results.claims import evaluate
-from common.results.derived import LAYER_METRICS
 from common.results.drawn import DrawnPlots
 from common.results.export import export
-from common.results.formats import table_latex, table_markdown, write_csv, write_text
+from common.results.formats import write_text
 from common.results.index import Entry, index_markdown
 from common.results.plot_files import start_plots
 from common.results.records import (
     OBJECT_COLUMNS,
     load_records,
     records_frame,
-    without_others_metrics,
 )
-from common.results.report.data import PaperReport, ShownTable
+from common.results.report.data import PaperReport
 from common.results.report.shards import write_shards
 from common.results.report.write import write_report
 from common.results.reported import load_reported
-from common.results.reported_tables import build_reported_table
 from common.results.spec import REPORTED, Paper, Table, config_columns
-from common.results.tables import build_table
+from common.results.tasks import Tables, decide, list_all, protocols_of, tabulate
 from common.results.verdict_files import FOLDER as VERDICTS
-from common.results.verdict_files import PaperVerdicts, write_all_verdicts, write_paper_verdicts
-from common.results.verdicts import number_verdicts
+from common.results.verdict_files import PaperVerdicts, write_all_verdicts
 from common.results.workers import PLAIN_TEXT, Wait, start
 
-Tables = tuple[list[ShownTable], list[Path]]
-"""Tables and the files that they were written to."""
 _TABLES_A_TASK = 6
 
 
@@ -81,19 +73,19 @@ def generate(
             name: (root, paper, _plain(runs[name]), reported[name], only in (None, name))
             for name, paper in papers.items()
         }
-        decided = {name: begin(_decide, *of_paper) for name, of_paper in given.items()}
+        decided = {name: begin(decide, *of_paper) for name, of_paper in given.items()}
         plots = {}
         for name, paper in papers.items():  # before tables: one plot takes longer than many of them
             if only in (None, name):
-                protocols = _protocols(paper, runs[name])
+                protocols = protocols_of(paper, runs[name])
                 mine = (root, paper, protocols, runs[name], reported[name], drawn)
                 plots[name] = start_plots(workers, *mine)
         parts = [
             _Part(
                 runs[name],
                 decided[name],
-                begin(_list, *given[name]),
-                [begin(_tabulate, batch, *given[name]) for batch in _batches(paper.tables)],
+                begin(list_all, *given[name]),
+                [begin(tabulate, batch, *given[name]) for batch in _batches(paper.tables)],
                 plots.get(name),
             )
             for name, paper in papers.items()
@@ -169,79 +161,6 @@ def _batches(tables: Sequence[Table]) -> Iterator[tuple[Table, ...]]:
     left = iter(tables)
     while batch := tuple(islice(left, _TABLES_A_TASK)):
         yield batch
-
-
-def _decide(
-    root: Path, paper: Paper, frame: pd.DataFrame, reported: pd.DataFrame, write: bool
-) -> tuple[PaperVerdicts, list[Path]]:
-    """Decide a paper's claims and numbers and, where told, write the files that say so."""
-    claims = {protocol: evaluate(paper, frame, protocol) for protocol in _protocols(paper, frame)}
-    numbers = number_verdicts(paper, frame, reported)
-    found = PaperVerdicts(paper, numbers, claims)
-    if not write:
-        return found, []
-    files = write_paper_verdicts(root, found)
-    for protocol, results in claims.items():
-        stem = root / "claims" / f"{paper.name}_{protocol}"
-        write_claims(stem, paper, protocol, results)
-        files += [stem.with_name(f"{stem.name}.{end}") for end in ("json", "csv", "md")]
-    return found, files
-
-
-def _tabulate(
-    tables: Sequence[Table],
-    root: Path,
-    paper: Paper,
-    frame: pd.DataFrame,
-    reported: pd.DataFrame,
-    write: bool,
-) -> Tables:
-    """Build some of a paper's tables, of all protocols, and write them where told."""
-    runs = {name: frame[frame["protocol"] == name] for name in _protocols(paper, frame)}
-    shown = []
-    for table in tables:
-        for protocol, mine in runs.items():
-            built = build_table(paper, table, protocol, mine, reported)
-            if built is not None:
-                shown.append(ShownTable(f"{table.name}_{protocol}", protocol, built))
-    return shown, _write_tables(root, paper, shown) if write else []
-
-
-def _list(
-    root: Path, paper: Paper, frame: pd.DataFrame, reported: pd.DataFrame, write: bool
-) -> Tables:
-    """Build a paper's tables of reported numbers and write them and the list of runs where told."""
-    shown = []
-    for alone in paper.reported_tables:
-        built = build_reported_table(paper, alone, reported)
-        if built is not None:
-            shown.append(ShownTable(f"{alone.name}_{REPORTED}", REPORTED, built))
-    if not write:
-        return shown, []
-    path = root / "tables" / paper.name / "runs.csv"
-    plain = frame.drop(columns=list(LAYER_METRICS), errors="ignore")
-    write_csv(path, without_others_metrics(plain))
-    return shown, [*_write_tables(root, paper, shown), path]
-
-
-def _protocols(paper: Paper, frame: pd.DataFrame) -> list[str]:
-    """Return the protocol of the reported numbers (run or not), then those that have records."""
-    first = paper.reported_protocol
-    return [first, *sorted(set(frame["protocol"]) - {first})]
-
-
-def _write_tables(root: Path, paper: Paper, tables: Sequence[ShownTable]) -> list[Path]:
-    """Write tables in every format."""
-    files = []
-    for table in tables:
-        stem = root / "tables" / paper.name / table.stem
-        paths = [stem.with_name(f"{table.stem}.{ending}") for ending in ("csv", "md", "tex")]
-        layout = table.built.layout
-        write_csv(paths[0], table.built.cells)
-        write_text(paths[1], table_markdown(layout))
-        write_text(paths[2], table_latex(layout, f"{paper.name}:{table.stem}"))
-        files += paths
-    return files
 
 
 def _remove_stale(root: Path, name: str, files: list[Path], papers: Mapping[str, Paper]) -> None:

@@ -80,14 +80,26 @@ def write_record(path: Path, record: Mapping[str, Any]) -> None:
         temporary.unlink(missing_ok=True)
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Pause the search for reference cycles: records have none, and are many small objects."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
+
+
+@_no_collection()
 def load_records(root: Path) -> list[dict[str, Any]]:
     """Read every record below ``root`` in the order of their paths; none if it is not there.
 
     Raises:
         UserError: a file is not JSON, misses a key or has another schema version.
     """
-    with _no_collection():
-        return [read_record(path) for path in record_files(root)]
+    return [read_record(path) for path in record_files(root)]
 
 
 def record_files(root: Path) -> list[Path]:
@@ -108,18 +120,6 @@ def read_record(path: Path) -> dict[str, Any]:
         raise UserError(f"record {path}: cannot be read as JSON ({reason})") from error
     check_record(record, str(path))
     return record
-
-
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Pause the search for reference cycles: records have none, and are many small objects."""
-    was_on = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_on:
-            gc.enable()
 
 
 def check_record(record: object, where: str) -> None:
@@ -164,6 +164,7 @@ def _check_config(config: Mapping[str, Any], where: str) -> None:
         raise UserError(f"record {where}: config.find.sparsity is not a number ({target!r:.60})")
 
 
+@_no_collection()
 def records_frame(records: Sequence[Mapping[str, Any]], fields: Iterable[str] = ()) -> pd.DataFrame:
     """Return the runs in long form, one row a run, in an order that depends on them alone.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -49,9 +50,11 @@ def _begin() -> None:
     """Make a process a worker, with all that its tasks need imported."""
     import pandas as pd  # noqa: PLC0415
 
-    import common.results.generate  # noqa: F401, PLC0415
+    import common.results.report.shards  # noqa: PLC0415
+    import common.results.tasks  # noqa: F401, PLC0415
 
     pd.set_option(*PLAIN_TEXT)
+    gc.freeze()  # what is imported stays; no search for cycles needs to look at it
 
 
 def _wake() -> None:

@@ -98,7 +98,7 @@ def test_one_process_decides_a_paper_once(
         decided.append(protocol)
         return evaluate(paper, frame, protocol)
 
-    monkeypatch.setattr("common.results.generate.evaluate", noted)
+    monkeypatch.setattr("common.results.tasks.evaluate", noted)
     generate({"sample": small_paper}, store(tmp_path, sample_records("quick")))
     assert sorted(decided) == ["paper", "quick"]
 

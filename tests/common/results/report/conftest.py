@@ -15,7 +15,8 @@ import pytest
 from common.results.claims import evaluate
 from common.results.plots.files import write_plot
 from common.results.records import load_records, records_frame, run_id, write_record
-from common.results.report import PaperReport, ShownTable, write_report
+from common.results.report.data import PaperReport, ShownTable
+from common.results.report.write import write_report
 from common.results.reported import load_reported
 from common.results.spec import Paper, config_columns
 from common.results.tables import build_table

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from common.results.report import write_report
 from common.results.report.figures import figures
+from common.results.report.write import write_report
 
 VOID = {"meta", "link", "br", "img", "input", "hr"}
 
