@@ -1,6 +1,10 @@
 """What workers make of one paper's runs: verdicts, claims, tables, the list of runs.
 
 Each task writes the files of what it makes, where told, and returns what the report shows of it.
+All of them take the results folder ``root``; a ``paper``; its runs ``frame``, from
+:func:`common.results.records.records_frame` less the columns that only plots need; its reported
+numbers, from :func:`common.results.reported.load_reported`; and whether to ``write``. They raise
+UserError where the paper's description asks for a column that the runs lack.
 """
 
 from __future__ import annotations
