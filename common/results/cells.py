@@ -42,6 +42,11 @@ class Columns:
             self._values[column] = self.frame[column].tolist()
         return self._values[column]
 
+    def rows(self, chosen: np.ndarray, *columns: str) -> Iterator[tuple[Any, ...]]:
+        """Give the values of some columns in the rows that are chosen (bool, one a row)."""
+        values = [self.values(column) for column in columns]
+        return (tuple(column[row] for column in values) for row in np.flatnonzero(chosen))
+
     def where(self, where: Selector, what: str = "selector") -> np.ndarray:
         """Return which rows :func:`select` selects: bool, one a row.
 

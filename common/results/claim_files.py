@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from common.results.claims import FAILS, NOT_EVALUATED, CellResult, ClaimResult, rule
+from common.results.claims import CLAIM_RULE, FAILS, NOT_EVALUATED, CellResult, ClaimResult, rule
 from common.results.formats import escape_markdown, json_text, markdown_table, write_csv, write_text
 from common.results.naming import metric_label, show
 from common.results.spec import Comparison, Paper, Selector
@@ -127,11 +127,8 @@ def _markdown(paper: Paper, protocol: str, results: Sequence[ClaimResult]) -> st
     rows = [[r.claim.id, r.claim.text, r.verdict, _counts(r)] for r in results]
     parts.append(markdown_table(["claim", "statement", "verdict", "cells"], rows, 4))
     parts.append(
-        "A claim holds where every evaluated cell holds. It does not hold where a cell does not, "
-        "unless that may be chance: the cells' two-sided p-values are judged together by Simes' "
-        "test at 5 %. Otherwise it is inconclusive, which with three seeds says little: a single "
-        "clear counterexample among many cells may be in it. Differences are paired by seed; "
-        "their 95 % interval is never narrower than one test image on either side.\n"
+        f"{CLAIM_RULE} Differences are paired by seed; their 95 % interval is never narrower than "
+        "one test image on either side.\n"
     )
     parts += [_section(paper, result) for result in results]
     return "\n".join(parts)

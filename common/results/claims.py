@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import repeat
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,13 @@ HOLDS, FAILS, OPEN = "holds", "does not hold", "inconclusive"
 NOT_RUN, NOT_EVALUATED = "not run", "not evaluated"
 VERDICTS = (HOLDS, FAILS, OPEN, NOT_RUN, NOT_EVALUATED)
 ALPHA = 0.05
+CLAIM_RULE = (
+    "A claim holds where every one of its cells that was run holds. It does not hold where a cell "
+    "does not, unless that may be chance among so many: their two-sided p-values are judged "
+    "together by Simes' test at 5 %. Otherwise it is inconclusive, which with few seeds is no "
+    "support for it: one clear counterexample among many cells may be in it."
+)
+"""How :func:`evaluate_claim` decides, for readers."""
 _DIGITS = 9  # comparing after rounding: 0.02 + 0.28 must not pass a margin of 0.3 by 5e-17
 
 
@@ -220,16 +228,14 @@ def _side(
     over some of the runs is no match for a mean over all.
     """
     chosen = runs.where(selector, what)
-    measured = [metric] if metric in runs.frame.columns else []
-    names = ("seed", "status", "config_hash", "test_images", *measured, *keys)
-    columns = [runs.values(column) for column in names]
+    known = metric in runs.frame.columns
+    measured = runs.rows(chosen, metric) if known else repeat((math.nan,))
+    facts = runs.rows(chosen, "seed", "status", "config_hash", "test_images")
     cells: dict[tuple, tuple] = {}
     counted: dict[tuple, list[tuple[bool, bool, str, float]]] = {}
     found: dict[tuple, dict[int, list[float]]] = {}
-    for row in np.flatnonzero(chosen):
-        seed, status, config, images, *rest = (column[row] for column in columns)
-        value = rest.pop(0) if measured else math.nan
-        cell = tuple(rest)
+    where = runs.rows(chosen, *keys)
+    for (seed, status, config, images), (value,), cell in zip(facts, measured, where):
         key = key_of(cell)
         cells.setdefault(key, cell)
         usable = status == "finished" and not math.isnan(value)
@@ -298,9 +304,7 @@ def _compare(
             # A cell that only the right side has counts if the left side could have had it.
             open_to_left = {k: v for k, v in comparison.left.items() if k in over}
             more = other.chosen & runs.where(open_to_left, what)
-            columns = [runs.values(name) for name in over]
-            for row in np.flatnonzero(more):
-                cell = tuple(column[row] for column in columns)
+            for cell in runs.rows(more, *over):
                 cells.setdefault(key_of(cell), cell)
     else:
         joined = {at: (value, float(right)) for at, value in left.values.items()}

@@ -16,11 +16,7 @@ from common.results.export import export
 from common.results.formats import write_text
 from common.results.index import Entry, index_markdown
 from common.results.plot_files import start_plots
-from common.results.records import (
-    OBJECT_COLUMNS,
-    load_records,
-    records_frame,
-)
+from common.results.records import OBJECT_COLUMNS, load_records, records_frame
 from common.results.report.data import PaperReport
 from common.results.report.shards import write_shards
 from common.results.report.write import write_report

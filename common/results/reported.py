@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,7 @@ _OURS = {
 }
 _NUMBERS = ("sparsity", "value", "std")
 _SAME = 1e-9
+_Sparsity = TypeVar("_Sparsity", float, pd.Series)
 _NAMES = ["experiment", "method", "variant", "dataset", "architecture"]
 
 
@@ -214,10 +215,10 @@ def _distance(ours: float, stated: float, tolerance: float) -> float | None:
     if math.isnan(stated):
         return math.inf
     distance = abs(ours - stated)
-    return distance if distance <= tolerance * (1 - stated) + 5e-5 else None
+    return distance if distance <= _room(stated, tolerance) else None
 
 
-def _room(sparsity: pd.Series, tolerance: float) -> pd.Series:
+def _room(sparsity: _Sparsity, tolerance: float) -> _Sparsity:
     """Return how far a target may be from a reported sparsity: papers print what came out."""
     return tolerance * (1 - sparsity) + 5e-5
 
@@ -247,7 +248,7 @@ def levels(
     known = list(targets)
     for sparsity in sorted(set(reported["sparsity"].dropna())):
         own = round(1 - float(f"{1 - sparsity:.3g}"), 9)
-        room = tolerance * (1 - sparsity) + 5e-5
+        room = _room(sparsity, tolerance)
         if all(abs(sparsity - other) > room for other in known):
             known.append(own)
     return snap(reported, known, tolerance)

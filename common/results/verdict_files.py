@@ -13,7 +13,7 @@ import pandas as pd
 from common.results import verdicts
 from common.results.cells import as_dicts
 from common.results.claim_files import claim_json
-from common.results.claims import VERDICTS, ClaimResult
+from common.results.claims import CLAIM_RULE, VERDICTS, ClaimResult
 from common.results.formats import escape_markdown, json_text, markdown_table, write_csv, write_text
 from common.results.naming import show
 from common.results.spec import Paper
@@ -148,12 +148,8 @@ def _matrix_markdown(
         "## Reported numbers\n",
         _table(matrix, links),
         "## Claims\n",
-        "A claim has cells: data sets, networks, sparsities or methods. It holds where every cell\n"
-        "that was run holds. It does not hold where a cell does not, unless that may be chance\n"
-        "among so many: their two-sided p-values are judged together by Simes' test at 5 %.\n"
-        "Otherwise it is inconclusive, which with few seeds is no support for it: one clear\n"
-        "counterexample among many cells may be in it. The cells are in [`claims/`](../claims).\n"
-        "Blank: that protocol cannot decide the claim.\n",
+        "A claim has cells: data sets, networks, sparsities or methods. They are in\n"
+        f"[`claims/`](../claims). {CLAIM_RULE}\nBlank: that protocol cannot decide the claim.\n",
         _table(claims, list(claims["paper"])),
     ]
     for found in papers:

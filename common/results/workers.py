@@ -1,4 +1,4 @@
-"""Processes that make results, and tasks for them; light to import, for both take a while."""
+"""Processes that make results, and tasks for them; light to import, so that they start early."""
 
 from __future__ import annotations
 

@@ -9,6 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from common.results.claims import CLAIM_RULE
 from common.results.formats import write_text
 from common.results.naming import METRICS
 from common.results.report.checklist import checklist
@@ -57,13 +58,13 @@ def write_report(
     folder = root / "report"
     scripts, provenance = shards or write_shards(root, papers)
     environment = _environment()
-    pages, shown, counts = {"index.html": ""}, [], []
+    pages, shown, counts = {}, [], []
     for paper, report in zip(papers, reports, strict=True):
         shown.append(report)
         counts.append(count(report))
         given = (report, counts[-1], provenance[paper.name], papers)
         pages[f"{paper.name}.html"] = _paper(environment, *given)
-    pages["index.html"] = _front(environment, shown, counts)
+    pages = {"index.html": _front(environment, shown, counts), **pages}
     pages["run.html"] = environment.get_template("run.html.j2").render(
         papers=papers,
         labels=METRICS,
@@ -110,6 +111,7 @@ def _front(
         pairs=pairs,
         matrices=[(report, matrix(report, one)) for report, one in pairs if report.paper.claims],
         verdicts=NUMBER_VERDICTS,
+        claim_rule=CLAIM_RULE,
         style=_asset("style.css"),
         scripts=[_asset(name) for name in SCRIPTS],
     )
